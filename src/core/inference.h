@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every dialect's inference call becomes on its way in, and what its answer is made from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/tensor.h"
+
+namespace protean {
+
+using Parameter = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
+/// In the order given. Names are unique within one list (the decoder refuses a repeated one).
+using Parameters = std::vector<std::pair<std::string, Parameter>>;
+
+/// nullptr when absent.
+[[nodiscard]] const Parameter* find_parameter(const Parameters& parameters, std::string_view name) noexcept;
+
+struct InferInput {
+  std::string name;
+  Tensor tensor;
+  Parameters parameters;
+};
+
+struct RequestedOutput {
+  std::string name;
+  Parameters parameters;
+};
+
+/// `version`: as the client wrote it; empty means the default one.
+/// `outputs`: empty means all outputs of the signature, in its order.
+struct InferRequest {
+  std::string model;
+  std::string version;
+  std::string id;
+  Parameters parameters;
+  std::vector<InferInput> inputs;
+  std::vector<RequestedOutput> outputs;
+  TimePoint deadline = kNever;
+};
+
+struct InferOutput {
+  std::string name;
+  Tensor tensor;
+  Parameters parameters;
+};
+
+/// `outputs` follow the request's list, or the signature when that was empty.
+struct InferResult {
+  std::string model;
+  std::string version;
+  std::string id;
+  Parameters parameters;
+  std::vector<InferOutput> outputs;
+};
+
+}  // namespace protean

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a loaded model is to the rest of the house: a signature and a thread-safe run(). Backends implement
+// Model and Backend; nobody else knows which framework is behind them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "core/inference.h"
+#include "core/tensor.h"
+
+namespace protean {
+
+/// `shape`: -1 where the model takes any size.  `parameters`: facts worth telling clients, such as
+/// `class_labels` of an output that was flattened from maps.
+/// `any_rank`: the model takes any number of dimensions; `shape` is empty and says nothing.
+/// `optional`: the model has a default for this input, so requests may leave it out.
+struct TensorSpec {
+  std::string name;
+  DataType type = DataType::kFp32;
+  Shape shape;
+  Parameters parameters;
+  bool optional = false;
+  bool any_rank = false;
+};
+
+/// `platform`: the name clients know, such as `onnx_onnxv1`.
+struct Signature {
+  std::string platform;
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+};
+
+/// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
+/// `outputs`: indices into Signature::outputs, each at most once.
+struct RunRequest {
+  std::span<const Tensor* const> inputs;
+  std::span<const std::size_t> outputs;
+};
+
+/// One loaded version of one model.
+class Model {
+ public:
+  virtual ~Model() = default;
+  [[nodiscard]] virtual const Signature& signature() const noexcept = 0;
+  /// The tensors asked for, in the order of `outputs`. Shapes may differ from the signature's -1.
+  /// Errors: kInvalidArgument for what the input caused, kInternal for what the framework reports.
+  /// Thread-safe; takes as long as the model takes.
+  [[nodiscard]] virtual Result<std::vector<Tensor>> run(const RunRequest& request) = 0;
+};
+
+/// Where a version's files are.  `path`: the file or folder that Backend::recognises() accepted.
+/// `folder`: the version's own folder; nothing outside it may be read on the model's behalf.
+struct ModelFiles {
+  std::string model;
+  std::string version;
+  std::filesystem::path path;
+  std::filesystem::path folder;
+};
+
+/// One framework, found at run time. Constructed once; thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// Folder name, configuration key and metric label: `onnxruntime`.
+  [[nodiscard]] virtual std::string_view id() const noexcept = 0;
+  /// `onnxruntime 1.27.0`, or why it cannot be used.
+  [[nodiscard]] virtual std::string description() const = 0;
+  /// Whether `path` (a regular file or a folder) holds a model of this framework, judged by content.
+  /// Errors: kUnavailable or kNotFound when it cannot be read.
+  [[nodiscard]] virtual Result<bool> recognises(const std::filesystem::path& path) const = 0;
+  /// Reads, checks and prepares the model; the files may change or vanish afterwards.
+  /// Errors: kFailedPrecondition (this backend's library is missing), kInvalidArgument (the model is
+  /// broken or asks for something refused; the message says how to mend it), kAborted (a file changed
+  /// while it was read: try again).
+  [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelFiles& files) = 0;
+};
+
+}  // namespace protean

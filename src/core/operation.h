@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client may ask, whatever dialect it speaks, and what it is answered. Protocols translate bytes into
+// an Operation and an Outcome back into bytes; the request path carries the one to the other.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/http.h"
+#include "core/inference.h"
+#include "core/model.h"
+
+namespace protean {
+
+struct ServerLive {};
+struct ServerReady {};
+/// Readiness now and at each change, until the client leaves (gRPC health Watch).
+struct WatchReady {};
+struct ServerMetadata {};
+struct ModelReady {
+  std::string model, version;
+};
+struct ModelMetadata {
+  std::string model, version;
+};
+struct ListModels {
+  bool ready_only = false;
+};
+/// (Re-)reads the model's files and loads what they hold; returns when that is done.
+struct LoadModel {
+  std::string model;
+};
+struct UnloadModel {
+  std::string model;
+};
+/// The decoder knew the answer without asking anybody (reflection, metrics, a page).
+struct Immediate {
+  Response response;
+};
+
+using Operation = std::variant<InferRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady,
+                               ModelMetadata, ListModels, LoadModel, UnloadModel, Immediate>;
+
+/// States of one version, as clients see them:
+///   kLoading -> kReady -> kUnloading -> kUnavailable;   kLoading -> kUnavailable (with the reason)
+enum class VersionState : unsigned char { kLoading, kReady, kUnloading, kUnavailable };
+
+/// `READY` and so on, as the repository extension of the Open Inference Protocol spells them.
+[[nodiscard]] std::string_view version_state_name(VersionState state) noexcept;
+
+/// One row of the table of models. `version` is empty for a model that has no readable version at all.
+/// `reason`: why it is not ready and how to mend it; empty when ready.
+struct VersionStatus {
+  std::string model;
+  std::string version;
+  VersionState state = VersionState::kLoading;
+  std::string reason;
+  std::string backend;
+  std::shared_ptr<const Signature> signature;  // null until loaded
+  std::uint64_t files_bytes = 0;
+  double load_ms = 0;
+  bool is_default = false;
+  std::string scheduling;  // where requests run, and why: "inline (9 us a run)"
+};
+
+struct ServerInfo {
+  std::string name;
+  std::string version;
+  std::vector<std::string> extensions;
+};
+
+/// `versions`: those ready, ascending, or the one asked for.
+struct ModelInfo {
+  std::string model;
+  std::vector<std::string> versions;
+  std::shared_ptr<const Signature> signature;
+};
+
+/// monostate: done, nothing to tell.  bool: the answer to the live and ready questions.
+using Outcome = std::variant<std::monostate, bool, InferResult, ServerInfo, ModelInfo, std::vector<VersionStatus>>;
+
+}  // namespace protean

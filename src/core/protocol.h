@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A dialect: translates requests into operations and outcomes into that product's exact bytes.
+// Pure translation - no sockets, no threads, no model is touched here.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "core/exchange.h"
+#include "core/http.h"
+#include "core/operation.h"
+
+namespace protean {
+
+/// Stateless or constant after construction; all methods thread-safe.
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+  /// Folder name, configuration key, metric label: `open_inference`.
+  [[nodiscard]] virtual std::string_view id() const noexcept = 0;
+  /// Whether this request's wire and path belong to this dialect (whatever its method).
+  [[nodiscard]] virtual bool claims(const RequestHead& head) const noexcept = 0;
+  /// kMessages for gRPC methods with a stream of requests or of responses.
+  [[nodiscard]] virtual BodyMode body_mode(const RequestHead&) const noexcept { return BodyMode::kWhole; }
+  /// What is asked. For a kMessages call `body` is one message.
+  /// Errors: what the client did wrong, in its own terms; encode_error() turns them into bytes.
+  [[nodiscard]] virtual Result<Operation> decode(const RequestView& request) const = 0;
+  /// The answer's bytes.  `operation` is what decode() returned for this request.
+  /// An outcome that cannot be expressed becomes the dialect's own error.
+  [[nodiscard]] virtual Response encode(const RequestView& request, const Operation& operation,
+                                        Outcome outcome) const = 0;
+  [[nodiscard]] virtual Response encode_error(const RequestView& request, const Error& error) const = 0;
+};
+
+}  // namespace protean

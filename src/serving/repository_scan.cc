@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walk over the folder: two levels deep, names that start with a dot left out, symbolic links of the
+// operator followed (Kubernetes mounts models through them).
+#include "serving/repository_scan.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace protean {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kFilesMax = 4096;  // in one version's folder
+constexpr std::size_t kNameBytesMax = 200;
+
+struct Files {
+  std::uint64_t bytes = 0;
+  std::uint64_t fingerprint = 1469598103934665603ULL;  // FNV-1a
+};
+
+void mix(std::uint64_t& hash, std::uint64_t value) noexcept {
+  for (int i = 0; i < 8; ++i) {
+    hash = (hash ^ (value & 0xFF)) * 1099511628211ULL;
+    value >>= 8;
+  }
+}
+
+void add_file(Files& files, const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return;
+  files.bytes += S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size) : 0;
+  mix(files.fingerprint, std::hash<std::string>{}(path.native()));
+  mix(files.fingerprint, static_cast<std::uint64_t>(status.st_ino));
+  mix(files.fingerprint, static_cast<std::uint64_t>(status.st_size));
+  mix(files.fingerprint, static_cast<std::uint64_t>(status.st_mtim.tv_sec));
+  mix(files.fingerprint, static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+}
+
+/// `folder_counts`: the other files beside the model belong to it (its weights), so they count as well.
+Files examine(const fs::path& path, const fs::path& folder, bool folder_counts) {
+  Files files;
+  if (!folder_counts) {
+    add_file(files, path);
+    return files;
+  }
+  std::vector<fs::path> all;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end && all.size() < kFilesMax;
+       it.increment(error)) {
+    if (!it->is_directory(error)) all.push_back(it->path());
+  }
+  std::sort(all.begin(), all.end());
+  for (const auto& file : all) add_file(files, file);
+  return files;
+}
+
+std::optional<std::uint64_t> version_number(const std::string& name) {
+  const auto number = parse_uint64(name);
+  if (!number || *number == 0 || name.front() == '0') return std::nullopt;
+  return number;
+}
+
+bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
+
+bool is_usable_name(const std::string& name) {
+  return !name.empty() && name.size() <= kNameBytesMax && is_utf8(name) && printable(name, name.size()) == name;
+}
+
+std::vector<fs::directory_entry> sorted_entries(const fs::path& folder, std::error_code& error) {
+  std::vector<fs::directory_entry> entries;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (!is_hidden(it->path())) entries.push_back(*it);
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+}  // namespace
+
+Result<Scan> RepositoryScanner::scan() {
+  for (auto& [path, known] : known_) known.seen = false;
+  Scan scan;
+  std::error_code error;
+  const auto status = fs::status(root_, error);
+  if (!fs::exists(status)) {
+    return fail(Code::kNotFound, fmt::format("model folder '{}' does not exist", root_.string()));
+  }
+  if (fs::is_regular_file(status)) {
+    scan_entry(fs::directory_entry(root_), scan);
+  } else {
+    const auto entries = sorted_entries(root_, error);
+    if (error) {
+      return fail(Code::kPermissionDenied,
+                  fmt::format("model folder '{}' cannot be read: {}", root_.string(), error.message()));
+    }
+    for (const auto& entry : entries) scan_entry(entry, scan);
+  }
+  std::erase_if(known_, [](const auto& item) { return !item.second.seen; });
+  std::sort(scan.versions.begin(), scan.versions.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.model, a.version) < std::tie(b.model, b.version);
+  });
+  return scan;
+}
+
+void RepositoryScanner::scan_entry(const fs::directory_entry& entry, Scan& scan) {
+  std::error_code error;
+  const bool is_folder = entry.is_directory(error);
+  const std::string model = is_folder ? entry.path().filename().string() : entry.path().stem().string();
+  const std::string shown = printable(entry.path().filename().string());
+  const auto ignore = [&](std::string reason) { scan.ignored.push_back({shown, std::move(reason)}); };
+  if (!is_usable_name(model)) return ignore("its name is not printable UTF-8 of at most 200 bytes");
+  const bool taken = std::any_of(scan.versions.begin(), scan.versions.end(),
+                                 [&](const auto& found) { return found.model == model; });
+  if (taken) return ignore(fmt::format("a model named '{}' was already found beside it", model));
+  if (is_folder) return scan_model_folder(entry.path(), model, scan);
+  if (!entry.is_regular_file(error)) return ignore("neither a file nor a folder");
+  Backend* backend = recognise(entry.path());
+  if (backend == nullptr) return ignore("no backend recognises its content");
+  add(model, 1, {entry.path(), backend, {}}, entry.path().parent_path(), scan);
+}
+
+void RepositoryScanner::scan_model_folder(const fs::path& folder, const std::string& model, Scan& scan) {
+  std::error_code error;
+  const auto entries = sorted_entries(folder, error);
+  const std::string shown = printable(folder.filename().string());
+  if (error) {
+    scan.ignored.push_back({shown, fmt::format("cannot be read: {}", error.message())});
+    return;
+  }
+  bool has_versions = false;
+  for (const auto& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory(error)) continue;
+    const auto version = version_number(name);
+    if (!version) continue;
+    has_versions = true;
+    const Choice choice = choose_model_file(entry.path());
+    if (choice.backend == nullptr) {
+      scan.ignored.push_back({fmt::format("{}/{}", shown, printable(name)), choice.problem});
+    } else {
+      add(model, *version, choice, entry.path(), scan);
+    }
+  }
+  if (has_versions) return;
+  const Choice choice = choose_model_file(folder);
+  if (choice.backend == nullptr) {
+    scan.ignored.push_back({shown, choice.problem});
+  } else {
+    add(model, 1, choice, folder, scan);
+  }
+}
+
+RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& folder) {
+  std::error_code error;
+  std::vector<Choice> choices;
+  for (const auto& entry : sorted_entries(folder, error)) {
+    if (!entry.is_regular_file(error)) continue;
+    if (Backend* backend = recognise(entry.path())) choices.push_back({entry.path(), backend, {}});
+  }
+  if (error) return {{}, nullptr, fmt::format("cannot be read: {}", error.message())};
+  if (choices.empty()) {
+    return {{}, nullptr, "holds no model file and no version folder (a positive number) with one"};
+  }
+  if (choices.size() == 1) return choices.front();
+  const auto named = std::find_if(choices.begin(), choices.end(),
+                                  [](const auto& choice) { return choice.path.stem() == "model"; });
+  if (named != choices.end()) return *named;
+  return {{}, nullptr, fmt::format("holds {} model files; name the one to serve 'model'", choices.size())};
+}
+
+void RepositoryScanner::add(const std::string& model, std::uint64_t version, const Choice& choice,
+                            const fs::path& folder, Scan& scan) {
+  const bool own_folder = folder != root_ && folder != root_.parent_path();
+  const Files files = examine(choice.path, folder, own_folder);
+  scan.versions.push_back({model, version, choice.path, folder, choice.backend, files.bytes, files.fingerprint});
+}
+
+Backend* RepositoryScanner::recognise(const fs::path& path) {
+  Files files;
+  add_file(files, path);
+  auto& known = known_[path];
+  known.seen = true;
+  if (known.fingerprint == files.fingerprint) return known.backend;
+  known = {files.fingerprint, nullptr, true};
+  for (Backend* backend : backends_) {
+    const auto answer = backend->recognises(path);
+    if (answer && *answer) {
+      known.backend = backend;
+      break;
+    }
+  }
+  return known.backend;
+}
+
+}  // namespace protean

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads a folder of models: which files are models, of which name and version, judged by content. Never
+// loads anything; says why it ignores what it ignores.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "core/model.h"
+
+namespace protean {
+
+/// A version that lies in the folder.  `fingerprint` changes when any of its files does.
+struct FoundVersion {
+  std::string model;
+  std::uint64_t version = 0;
+  std::filesystem::path path;
+  std::filesystem::path folder;
+  Backend* backend = nullptr;
+  std::uint64_t files_bytes = 0;
+  std::uint64_t fingerprint = 0;
+};
+
+struct IgnoredPath {
+  std::string path;
+  std::string reason;
+  friend bool operator==(const IgnoredPath&, const IgnoredPath&) = default;
+};
+
+struct Scan {
+  std::vector<FoundVersion> versions;  // ascending by model, then version
+  std::vector<IgnoredPath> ignored;
+};
+
+/// `NAME.onnx` (any extension), `NAME/model.onnx` and `NAME/VERSION/model.onnx`; a single file may stand for
+/// the folder. Remembers what it has recognised, so that a second scan only looks at what changed.
+/// Not thread-safe.
+class RepositoryScanner {
+ public:
+  RepositoryScanner(std::filesystem::path root, std::vector<Backend*> backends)
+      : root_(std::move(root)), backends_(std::move(backends)) {}
+
+  /// Errors: kNotFound or kPermissionDenied when the folder itself cannot be read.
+  [[nodiscard]] Result<Scan> scan();
+
+ private:
+  struct Known {
+    std::uint64_t fingerprint;
+    Backend* backend;  // null: no model
+    bool seen;
+  };
+  struct Choice {
+    std::filesystem::path path;
+    Backend* backend = nullptr;
+    std::string problem;  // why nothing was chosen
+  };
+
+  void scan_entry(const std::filesystem::directory_entry& entry, Scan& scan);
+  void scan_model_folder(const std::filesystem::path& folder, const std::string& model, Scan& scan);
+  void add(const std::string& model, std::uint64_t version, const Choice& choice,
+           const std::filesystem::path& folder, Scan& scan);
+  Choice choose_model_file(const std::filesystem::path& folder);
+  Backend* recognise(const std::filesystem::path& path);
+
+  const std::filesystem::path root_;
+  const std::vector<Backend*> backends_;
+  std::map<std::filesystem::path, Known> known_;
+};
+
+}  // namespace protean
