@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: picks the command.
+#include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "cli/serve.h"
+
+namespace {
+
+constexpr char kHelp[] =
+    "protean " PROTEAN_VERSION
+    " - a model server\n\n"
+    "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
+    "  protean serve --help     all options, with examples\n"
+    "  protean --version        print the version\n";
+
+int unknown_command(const std::string& command) {
+  const std::vector<std::string> commands = {"serve", "help", "--help", "--version"};
+  const auto nearest = protean::nearest_name(command, commands);
+  std::fprintf(stderr, "protean: unknown command '%s'%s\n", protean::printable(command).c_str(),
+               nearest ? ("; did you mean '" + *nearest + "'?").c_str() : "; see protean --help");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  const std::string command = args.empty() ? "--help" : args.front();
+  if (command == "serve") return protean::run_serve(std::span(args).subspan(1));
+  if (command == "--help" || command == "-h" || command == "help") {
+    std::fputs(kHelp, args.empty() ? stderr : stdout);
+    return args.empty() ? 2 : 0;
+  }
+  if (command == "--version" || command == "version") {
+    std::puts("protean " PROTEAN_VERSION);
+    return 0;
+  }
+  return unknown_command(command);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `protean serve` is told, wherever it is said: flags > environment > configuration file > default.
+// option_table.cc lists every option once; flags, variables, keys, help and --print-config follow from it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "monitoring/access_log.h"
+#include "transport/limits.h"
+
+namespace protean {
+
+/// What the command line asks for.
+enum class ServeAction : unsigned char { kServe, kHelp, kVersion, kPrintConfig };
+
+/// One `HOST:PORT[=DIALECT]`. `host`: an IPv4 or IPv6 address without brackets.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;  // 0: any free one
+  std::string dialect = "default";
+
+  /// 127.0.0.0/8 or ::1.
+  [[nodiscard]] bool is_loopback() const noexcept;
+  /// `127.0.0.1:8080`, `[::1]:8080`.
+  [[nodiscard]] std::string authority() const;
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+/// Effective values.  Paths are as given, those of a file made relative to its folder.
+struct ServeOptions {
+  ServeAction action = ServeAction::kServe;
+  std::filesystem::path config;  // empty: none
+
+  std::filesystem::path models;
+  bool watch = true;
+  std::chrono::milliseconds poll_interval{2000};
+  bool model_control = true;
+  std::filesystem::path onnxruntime_library;  // empty: where the build or the system has it
+
+  std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}};
+  bool insecure = false;
+  std::filesystem::path tls_cert;  // empty together with tls_key: clear text
+  std::filesystem::path tls_key;
+  std::chrono::milliseconds drain_timeout{30'000};
+
+  std::size_t io_threads = 1;         // set from the CPU quota
+  std::size_t run_threads = 1;        // set from the CPU quota
+  std::size_t intra_op_threads = 1;
+
+  Limits limits;
+  std::size_t json_depth_max = 64;
+  std::size_t request_memory_max = 0;  // set to a quarter of usable memory
+  std::size_t queue_max = 1024;
+
+  log::Level log_level = log::Level::kInfo;
+  log::Format log_format = log::Format::kJson;
+  AccessLogPolicy access_log = AccessLogPolicy::kErrors;
+
+  /// Where each value came from, in the order of option_table(): `default`, `flag --x`, `protean.toml:3`.
+  std::vector<std::string> origins;
+};
+
+/// `NAME=VALUE` pairs, split.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+[[nodiscard]] Environment process_environment();
+
+/// `args`: what follows `protean serve`. Reads the configuration file if one is named.
+/// With --help or --version nothing else is looked at. Defaults come from this machine (base/cpu_quota.h).
+/// Errors: kInvalidArgument or kNotFound, saying where (flag, variable, file:line), what was found, what was
+/// expected, and the nearest name for an unknown one.
+[[nodiscard]] Result<ServeOptions> parse_serve_options(std::span<const std::string> args,
+                                                       const Environment& environment);
+
+/// The text of `protean serve --help`.
+[[nodiscard]] std::string serve_help();
+
+/// Every effective value and its origin, as a configuration file that says the same.
+[[nodiscard]] std::string format_config(const ServeOptions& options);
+
+/// Errors: kInvalidArgument (the message names no option: the caller does).
+[[nodiscard]] Result<ListenAddress> parse_listen_address(std::string_view text);
+
+}  // namespace protean

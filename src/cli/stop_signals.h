@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIGTERM and SIGINT: the first asks for a clean end, the second ends the process at once.
+#pragma once
+
+#include <semaphore>
+#include <thread>
+
+namespace protean {
+
+/// Make it before any other thread: the signals stay blocked everywhere but in its own thread.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// Blocks until the first signal.
+  void wait() { first_.acquire(); }
+
+ private:
+  void run();
+
+  std::binary_semaphore first_{0};
+  std::thread thread_;
+};
+
+}  // namespace protean

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// One line a backend. A new backend is a folder, a CMake option, and a line here.
+#include "server/builtin_backends.h"
+
+#ifdef PROTEAN_BACKEND_ONNXRUNTIME
+#include "backends/onnxruntime/backend.h"
+#endif
+
+namespace protean {
+
+Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const BackendOptions& options) {
+  std::vector<std::unique_ptr<Backend>> backends;
+#ifdef PROTEAN_BACKEND_ONNXRUNTIME
+  TRY(auto onnxruntime, make_onnxruntime_backend({options.onnxruntime_library, options.intra_op_threads, true}));
+  backends.push_back(std::move(onnxruntime));
+#endif
+  static_cast<void>(options);
+  return backends;
+}
+
+}  // namespace protean

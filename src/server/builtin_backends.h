@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of backends this binary was built with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "core/model.h"
+
+namespace protean {
+
+/// `onnxruntime_library`: path of the shared library; empty to search for it.
+struct BackendOptions {
+  std::string onnxruntime_library;
+  int intra_op_threads = 1;
+};
+
+/// Every backend, also those whose library is missing: they then say so when asked to load. Call before other
+/// threads exist.  Errors: kInvalidArgument for options a backend refuses.
+[[nodiscard]] Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const BackendOptions& options);
+
+}  // namespace protean

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// How calls hand their results on, and the turn-taking of streamed messages.
+#include "server/call.h"
+
+#include "server/request_path.h"
+
+namespace protean {
+
+void Call::done(Result<InferResult> result, RunTimes run_times) {
+  times = run_times;
+  path_.finish(*this, std::move(result).map([](InferResult&& value) { return Outcome(std::move(value)); }));
+}
+
+void StreamCalls::on_message(Slice message) {
+  busy_.store(true);
+  path_.serve(std::make_shared<StreamCall>(path_, shared_from_this(), std::move(message), Clock::system().now()));
+}
+
+void StreamCalls::on_half_close() { stream_->finish(std::nullopt, {}); }
+
+void StreamCalls::reply(Response response) {
+  if (response.grpc_code) return stream_->finish(response.grpc_code, std::move(response.grpc_message));
+  stream_->send(std::move(response));
+  busy_.store(false);
+  if (draining_.load()) return finish_draining();
+  stream_->next();
+}
+
+void StreamCalls::drain() {
+  draining_.store(true);
+  if (!busy_.load()) finish_draining();
+}
+
+void StreamCalls::finish_draining() { stream_->finish(Code::kUnavailable, "the server is shutting down"); }
+
+}  // namespace protean

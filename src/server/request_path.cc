@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a request, to be read from top to bottom: on_exchange() -> serve() -> Scheduler -> finish().
+#include "server/request_path.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "base/text.h"
+#include "server/record.h"
+
+namespace protean {
+namespace {
+
+/// No dialect claims the path, so the answer is in the wire's own terms.
+Response no_such_path(const RequestHead& head) {
+  Response response;
+  if (head.wire == Wire::kGrpc) {
+    response.grpc_code = Code::kUnimplemented;
+    response.grpc_message = "unknown service or method " + printable(head.path);
+    return response;
+  }
+  std::string body = R"({"error":)";
+  append_json_string(body, "no such path: " + printable(head.path) + "; see /docs");
+  return make_response(404, "application/json", Slice::of(body + "}"));
+}
+
+}  // namespace
+
+RequestPath::RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Protocol>> protocols)
+    : parts_(parts),
+      protocols_(std::move(protocols)),
+      unroutable_(parts_.registry.counter("protean_unroutable_requests",
+                                          "Requests for a path or method that no protocol serves")) {}
+
+const Protocol* RequestPath::find_protocol(const RequestHead& head) const noexcept {
+  for (const auto& protocol : protocols_) {
+    if (protocol->claims(head)) return protocol.get();
+  }
+  return nullptr;
+}
+
+BodyMode RequestPath::body_mode(const RequestHead& head) const {
+  const Protocol* protocol = find_protocol(head);
+  return protocol == nullptr ? BodyMode::kWhole : protocol->body_mode(head);
+}
+
+void RequestPath::on_exchange(std::shared_ptr<Exchange> exchange) {
+  serve(std::make_shared<ExchangeCall>(*this, std::move(exchange)));
+}
+
+void RequestPath::serve(std::shared_ptr<Call> call) {
+  call->protocol = find_protocol(call->head());
+  if (call->protocol == nullptr) {
+    unroutable_->add();
+    return call->reply(no_such_path(call->head()));
+  }
+  try {
+    auto operation = call->protocol->decode(call->view());
+    call->decoded_at = Clock::system().now();
+    if (!operation) return finish(*call, tl::unexpected(std::move(operation).error()));
+    call->operation = std::move(*operation);
+    serve_decoded(std::move(call));
+  } catch (const std::bad_alloc&) {
+    finish(*call, fail(Code::kResourceExhausted, "not enough memory for this request"));
+  }
+}
+
+void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
+  if (auto* infer = std::get_if<InferRequest>(&call->operation)) {
+    infer->deadline = std::min(infer->deadline, call->head().deadline);
+    auto version = parts_.repository.find(infer->model, infer->version);
+    if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
+    call->request = infer;
+    call->version = std::move(*version);
+    return parts_.scheduler.submit(std::move(call));
+  }
+  if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
+  if (std::holds_alternative<WatchReady>(call->operation)) return watch_ready(call);
+  parts_.control.execute(call->operation,
+                         [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
+}
+
+void RequestPath::finish(Call& call, Result<Outcome> outcome) {
+  call.outcome_at = Clock::system().now();
+  const RequestView view = call.view();
+  Response response = outcome ? call.protocol->encode(view, call.operation, std::move(*outcome))
+                              : call.protocol->encode_error(view, outcome.error());
+  record_call(call, outcome ? nullptr : &outcome.error(), parts_.access_log, response);
+  call.reply(std::move(response));
+}
+
+std::shared_ptr<MessageStreamHandler> RequestPath::on_stream(std::shared_ptr<MessageStream> stream) {
+  auto calls = std::make_shared<StreamCalls>(*this, std::move(stream));
+  bool draining = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (streams_.size() >= purge_at_) {
+      std::erase_if(streams_, [](const auto& known) { return known.expired(); });
+      purge_at_ = std::max<std::size_t>(64, 2 * streams_.size());
+    }
+    streams_.push_back(calls);
+    draining = draining_;
+  }
+  draining ? calls->drain() : calls->stream().next();
+  return calls;
+}
+
+void RequestPath::watch_ready(const std::shared_ptr<Call>& call) {
+  const auto stream_call = std::dynamic_pointer_cast<StreamCall>(call);
+  if (!stream_call) return finish(*call, Outcome(parts_.readiness.ready()));
+  stream_call->calls()->keep_open();
+  parts_.readiness.watch([call, stream = stream_call->calls()->stream_handle()](bool ready) {
+    if (stream->cancelled()) return false;
+    stream->send(call->protocol->encode(call->view(), call->operation, Outcome(ready)));
+    return true;
+  });
+}
+
+void RequestPath::drain() {
+  std::vector<std::weak_ptr<StreamCalls>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    streams = streams_;
+  }
+  for (const auto& known : streams) {
+    if (const auto stream = known.lock()) stream->drain();
+  }
+}
+
+}  // namespace protean

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a request through the house, the same for every transport and dialect.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/metrics.h"
+#include "core/exchange.h"
+#include "core/protocol.h"
+#include "monitoring/access_log.h"
+#include "serving/repository.h"
+#include "serving/scheduler.h"
+#include "server/call.h"
+#include "server/control.h"
+#include "server/readiness.h"
+
+namespace protean {
+
+/// What the path leads through; all outlive it.
+struct RequestPathParts {
+  Repository& repository;
+  Scheduler& scheduler;
+  Control& control;
+  Readiness& readiness;
+  const AccessLog& access_log;
+  metrics::Registry& registry;
+};
+
+/// Thread-safe.
+class RequestPath final : public RequestHandler {
+ public:
+  RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Protocol>> protocols);
+
+  [[nodiscard]] BodyMode body_mode(const RequestHead& head) const override;
+  void on_exchange(std::shared_ptr<Exchange> exchange) override;
+  std::shared_ptr<MessageStreamHandler> on_stream(std::shared_ptr<MessageStream> stream) override;
+
+  /// Decode, route, schedule; finish() follows on whatever thread has the outcome.
+  void serve(std::shared_ptr<Call> call);
+  /// Encode, record, reply.
+  void finish(Call& call, Result<Outcome> outcome);
+  /// Ends idle streams; busy ones end after the message in work.
+  void drain();
+
+ private:
+  [[nodiscard]] const Protocol* find_protocol(const RequestHead& head) const noexcept;
+  void serve_decoded(std::shared_ptr<Call> call);
+  void watch_ready(const std::shared_ptr<Call>& call);
+
+  const RequestPathParts parts_;
+  const std::vector<std::unique_ptr<Protocol>> protocols_;
+  const std::shared_ptr<metrics::Counter> unroutable_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<StreamCalls>> streams_;  // guarded by mutex_
+  std::size_t purge_at_ = 64;                        // guarded by mutex_
+  bool draining_ = false;                            // guarded by mutex_
+};
+
+}  // namespace protean

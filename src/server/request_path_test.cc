@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request's whole way without a socket: an exchange in memory in, the dialect's bytes out, metrics counted.
+#include "server/request_path.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "protocols/grpc_standard/protocol.h"
+#include "protocols/open_inference/protocol.h"
+#include "serving/fake_backend.h"
+#include "serving/temporary_folder.h"
+
+namespace protean {
+namespace {
+
+using testing::FakeBackend;
+using testing::TemporaryFolder;
+
+Slice padded(std::string_view text) {
+  Buffer buffer;
+  buffer.append(text);
+  return std::move(buffer).share();
+}
+
+std::string text_of(const Response& response) {
+  std::string text;
+  for (const auto& part : response.body) text += part.text();
+  return text;
+}
+
+class MemoryExchange final : public Exchange {
+ public:
+  MemoryExchange(std::string method, std::string path, std::string_view body) : body_(padded(body)) {
+    head_.method = std::move(method);
+    head_.path = std::move(path);
+    head_.received_at = Clock::system().now();
+  }
+  [[nodiscard]] const RequestHead& head() const noexcept override { return head_; }
+  [[nodiscard]] const Slice& body() const noexcept override { return body_; }
+  [[nodiscard]] TimePoint complete_at() const noexcept override { return head_.received_at; }
+  [[nodiscard]] bool cancelled() const noexcept override { return false; }
+  void respond(Response response) override { answer_.set_value(std::move(response)); }
+  void start(Response) override { FAIL() << "not expected here"; }
+  void write(Slice) override { FAIL() << "not expected here"; }
+  void finish() override { FAIL() << "not expected here"; }
+
+  Response wait() { return answer_.get_future().get(); }
+  RequestHead& mutable_head() { return head_; }
+
+ private:
+  RequestHead head_;
+  Slice body_;
+  std::promise<Response> answer_;
+};
+
+/// Records what is sent; next() only counts.
+class MemoryStream final : public MessageStream {
+ public:
+  explicit MemoryStream(std::string path) {
+    head_.wire = Wire::kGrpc;
+    head_.method = "POST";
+    head_.path = std::move(path);
+  }
+  [[nodiscard]] const RequestHead& head() const noexcept override { return head_; }
+  [[nodiscard]] bool cancelled() const noexcept override { return gone; }
+  void send(Response message) override { sent.push_back(text_of(message)); }
+  void next() override { ++asked; }
+  void finish(std::optional<Code> code, std::string message) override {
+    if (!finished) ended_with = code;
+    finished = true;
+    reason = std::move(message);
+  }
+
+  std::vector<std::string> sent;
+  int asked = 0;
+  bool gone = false;
+  bool finished = false;
+  std::optional<Code> ended_with;
+  std::string reason;
+
+ private:
+  RequestHead head_;
+};
+
+std::vector<std::unique_ptr<Protocol>> protocols() {
+  std::vector<std::unique_ptr<Protocol>> all;
+  all.push_back(make_open_inference());
+  all.push_back(make_grpc_standard());
+  return all;
+}
+
+class RequestPathTest : public ::testing::Test {
+ protected:
+  RequestPathTest() {
+    folder_.write("m/1/model", "MODEL");
+    folder_.write("bad/model", "MODEL broken");
+    folder_.write("failing/model", "MODEL fails");
+    EXPECT_TRUE(repository_.start());
+  }
+  Response ask(std::string method, std::string path, std::string_view body = {}) {
+    const auto exchange = std::make_shared<MemoryExchange>(std::move(method), std::move(path), body);
+    path_.on_exchange(exchange);
+    return exchange->wait();
+  }
+
+  metrics::Registry registry_;
+  TemporaryFolder folder_;
+  FakeBackend backend_;
+  Repository repository_{{folder_.path(), false}, {&backend_}, registry_};
+  Scheduler scheduler_{{1, 8}};
+  Readiness readiness_;
+  Control control_{{{"protean", "1", {}}, true}, repository_, readiness_};
+  AccessLog log_{AccessLogPolicy::kOff};
+  RequestPath path_{{repository_, scheduler_, control_, readiness_, log_, registry_}, protocols()};
+};
+
+constexpr std::string_view kBody =
+    R"({"id":"7","inputs":[{"name":"x","shape":[2],"datatype":"UINT8","data":[1,250]}]})";
+
+TEST_F(RequestPathTest, AnswersAnInference) {
+  const Response response = ask("POST", "/v2/models/m/infer", kBody);
+  EXPECT_EQ(response.status, 200);
+  // The fake adds the length of its file (MODEL: 5) to each byte: 1 + 5 and 250 + 5.
+  const std::string text = text_of(response);
+  EXPECT_NE(text.find(R"("id":"7")"), std::string::npos) << text;
+  EXPECT_NE(text.find("[6,255]"), std::string::npos) << text;
+}
+
+TEST_F(RequestPathTest, CountsWhatPassed) {
+  ask("POST", "/v2/models/m/infer", kBody);
+  ask("POST", "/v2/models/failing/infer", kBody);
+  const auto version = *repository_.find("m", "1");
+  EXPECT_EQ(version->metrics->requests->value(), 1U);
+  EXPECT_EQ(version->metrics->request_bytes->value(), kBody.size());
+  EXPECT_EQ(version->metrics->batch_rows->sum(), 2U);
+  const auto failing = *repository_.find("failing", "");
+  EXPECT_EQ(failing->metrics->failures(Code::kInternal).value(), 1U);
+}
+
+TEST_F(RequestPathTest, AnswersInTheDialectWhenTheModelIsUnknownBrokenOrFails) {
+  EXPECT_EQ(ask("POST", "/v2/models/nobody/infer", kBody).status, 404);
+  EXPECT_EQ(ask("POST", "/v2/models/bad/infer", kBody).status, 503);
+  const Response failed = ask("POST", "/v2/models/failing/infer", kBody);
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_NE(text_of(failed).find("the model failed (model failing, version 1)"), std::string::npos);
+}
+
+TEST_F(RequestPathTest, AnswersPathsNobodyClaims) {
+  EXPECT_EQ(ask("GET", "/nowhere").status, 404);
+  const auto exchange = std::make_shared<MemoryExchange>("POST", "/some.Service/Method", "");
+  exchange->mutable_head().wire = Wire::kGrpc;
+  path_.on_exchange(exchange);
+  EXPECT_EQ(exchange->wait().grpc_code, Code::kUnimplemented);
+}
+
+TEST_F(RequestPathTest, TellsReadinessOfServerAndModels) {
+  EXPECT_EQ(ask("GET", "/v2/health/ready").status, 503);
+  readiness_.set(true);
+  EXPECT_EQ(ask("GET", "/v2/health/ready").status, 200);
+  EXPECT_EQ(ask("GET", "/v2/models/m/ready").status, 200);
+  EXPECT_EQ(ask("GET", "/v2/models/bad/ready").status, 503);
+  EXPECT_EQ(ask("GET", "/v2/models/nobody/ready").status, 404);
+}
+
+TEST_F(RequestPathTest, LoadsAndUnloadsByRequest) {
+  EXPECT_EQ(ask("POST", "/v2/repository/models/m/unload").status, 200);
+  EXPECT_EQ(ask("POST", "/v2/models/m/infer", kBody).status, 503);
+  EXPECT_EQ(ask("POST", "/v2/repository/models/m/load").status, 200);
+  EXPECT_EQ(ask("POST", "/v2/models/m/infer", kBody).status, 200);
+}
+
+TEST_F(RequestPathTest, EchoesTheRequestIdOfTheClient) {
+  const auto exchange = std::make_shared<MemoryExchange>("GET", "/v2/health/live", "");
+  exchange->mutable_head().headers.add("X-Request-Id", "abc-1");
+  path_.on_exchange(exchange);
+  const auto headers = exchange->wait().headers;
+  EXPECT_NE(std::find(headers.begin(), headers.end(), std::pair<std::string, std::string>("x-request-id", "abc-1")),
+            headers.end());
+}
+
+TEST_F(RequestPathTest, HealthWatchTellsChangesAndEndsAtDrain) {
+  const auto stream = std::make_shared<MemoryStream>("/grpc.health.v1.Health/Watch");
+  ASSERT_EQ(path_.body_mode(stream->head()), BodyMode::kMessages);
+  const auto events = path_.on_stream(stream);
+  EXPECT_EQ(stream->asked, 1);
+  events->on_message(padded(""));
+  readiness_.set(true);
+  readiness_.set(false);
+  // HealthCheckResponse{status: NOT_SERVING (2) or SERVING (1)}, field 1 as a varint.
+  EXPECT_EQ(stream->sent, (std::vector<std::string>{"\x08\x02", "\x08\x01", "\x08\x02"}));
+  EXPECT_FALSE(stream->finished);
+  path_.drain();
+  EXPECT_EQ(stream->ended_with, Code::kUnavailable);
+}
+
+TEST_F(RequestPathTest, EndsAStreamWithTheErrorOfAMessage) {
+  const auto stream = std::make_shared<MemoryStream>("/inference.GRPCInferenceService/ModelStreamInfer");
+  const auto events = path_.on_stream(stream);
+  events->on_message(padded("\x0a\x06nobody"));  // ModelInferRequest{model_name: "nobody"}
+  EXPECT_EQ(stream->ended_with, Code::kNotFound);
+}
+
+TEST_F(RequestPathTest, EndsAStreamAfterTheClientsLastMessage) {
+  const auto stream = std::make_shared<MemoryStream>("/inference.GRPCInferenceService/ModelStreamInfer");
+  path_.on_stream(stream)->on_half_close();
+  EXPECT_TRUE(stream->finished);
+  EXPECT_EQ(stream->ended_with, std::nullopt);
+}
+
+}  // namespace
+}  // namespace protean

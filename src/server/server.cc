@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who owns whom: members of Parts are destroyed from the last to the first, users before what they use.
+#include "server/server.h"
+
+#include <utility>
+
+#include "core/memory_budget.h"
+#include "monitoring/process_metrics.h"
+#include "server/control.h"
+#include "server/readiness.h"
+#include "server/request_path.h"
+#include "transport/transport_metrics.h"
+
+namespace protean {
+namespace {
+
+std::vector<Backend*> pointers(const std::vector<std::unique_ptr<Backend>>& backends) {
+  std::vector<Backend*> all;
+  for (const auto& backend : backends) all.push_back(backend.get());
+  return all;
+}
+
+ControlOptions control_options(const ServerOptions& options) {
+  return {{"protean", PROTEAN_VERSION, {"binary_tensor_data", "model_repository", "parameters"}},
+          options.model_control};
+}
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(ServerOptions given, std::vector<std::unique_ptr<Backend>> made)
+      : options(std::move(given)),
+        backends(std::move(made)),
+        transport_metrics(registry),
+        memory(options.request_memory_bytes_max),
+        repository(options.repository, pointers(backends), registry),
+        control(control_options(options), repository, readiness),
+        access_log(options.access_log),
+        scheduler(options.scheduler),
+        path({repository, scheduler, control, readiness, access_log, registry},
+             make_builtin_protocols(options.protocols, registry)) {
+    add_process_metrics(registry);
+  }
+
+  const ServerOptions options;
+  metrics::Registry registry;
+  const std::vector<std::unique_ptr<Backend>> backends;
+  TransportMetrics transport_metrics;
+  MemoryBudget memory;
+  Readiness readiness;
+  Repository repository;
+  Control control;
+  const AccessLog access_log;
+  Scheduler scheduler;
+  RequestPath path;
+  std::unique_ptr<TransportServer> transport;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() {
+  if (parts_->transport) parts_->transport->stop();
+  parts_->scheduler.stop();
+  parts_->repository.stop();
+}
+
+Result<std::unique_ptr<Server>> Server::make(ServerOptions options) {
+  TRY(auto backends, make_builtin_backends(options.backends));
+  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(std::move(options), std::move(backends))));
+}
+
+Status Server::start() {
+  TransportServer::Options transport;
+  transport.listeners = parts_->options.listeners;
+  transport.io_threads = parts_->options.io_threads;
+  transport.context.handler = &parts_->path;
+  transport.context.limits = parts_->options.limits;
+  transport.context.memory = &parts_->memory;
+  transport.context.metrics = &parts_->transport_metrics;
+  TRY(parts_->transport, TransportServer::make(std::move(transport)));
+  parts_->transport->start();
+  TRY_STATUS(parts_->repository.start());
+  parts_->readiness.set(true);
+  return {};
+}
+
+void Server::drain(std::chrono::milliseconds timeout) {
+  parts_->readiness.set(false);
+  parts_->path.drain();
+  parts_->transport->drain(Clock::system().now() + timeout);
+}
+
+std::vector<std::string> Server::urls() const {
+  std::vector<std::string> urls;
+  for (const auto& address : parts_->transport->bound_addresses()) urls.push_back(address.url());
+  return urls;
+}
+
+std::vector<VersionStatus> Server::models() const { return parts_->repository.statuses(); }
+
+std::vector<IgnoredPath> Server::ignored() const { return parts_->repository.ignored(); }
+
+std::vector<std::string> Server::backends() const {
+  std::vector<std::string> lines;
+  for (const auto& backend : parts_->backends) lines.push_back(backend->description());
+  return lines;
+}
+
+}  // namespace protean

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole server as one object: made from options, started, drained, destroyed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "core/operation.h"
+#include "monitoring/access_log.h"
+#include "server/builtin_backends.h"
+#include "server/builtin_protocols.h"
+#include "serving/repository.h"
+#include "serving/scheduler.h"
+#include "transport/limits.h"
+#include "transport/server.h"
+
+namespace protean {
+
+struct ServerOptions {
+  RepositoryOptions repository;
+  SchedulerOptions scheduler;
+  BackendOptions backends;
+  ProtocolOptions protocols;
+  std::vector<ListenerOptions> listeners;
+  Limits limits;
+  std::size_t io_threads = 1;
+  std::size_t request_memory_bytes_max = std::size_t{1} << 30;
+  AccessLogPolicy access_log = AccessLogPolicy::kErrors;
+  bool model_control = true;
+};
+
+class Server {
+ public:
+  /// Opens nothing yet.  Call before other threads exist.
+  /// Errors: kInvalidArgument for options that contradict themselves.
+  static Result<std::unique_ptr<Server>> make(ServerOptions options);
+  ~Server();
+
+  /// Listens (live, not ready), loads every model, then turns ready.
+  /// Errors: an address that cannot be bound, a model folder that cannot be read.
+  Status start();
+  /// Not ready any more; takes no new connection, lets requests in flight finish until `timeout`, then stops.
+  void drain(std::chrono::milliseconds timeout);
+
+  /// `http://127.0.0.1:8080`, with the port the system chose where 0 was asked for.  Requires start().
+  [[nodiscard]] std::vector<std::string> urls() const;
+  [[nodiscard]] std::vector<VersionStatus> models() const;
+  [[nodiscard]] std::vector<IgnoredPath> ignored() const;
+  /// One line a backend.
+  [[nodiscard]] std::vector<std::string> backends() const;
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace protean
