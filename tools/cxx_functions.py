@@ -24,7 +24,10 @@ _TYPES = {'class', 'struct', 'union', 'enum'}
 
 @dataclass
 class Function:
-    """One function with a body. `lines` is counted from its head to its closing brace, `nesting` in control blocks."""
+    """One function with a body. `lines` is counted from its head to its closing brace, `nesting` in control blocks.
+
+    `parameters` is 0 for the callback of a C library (it takes a void*): its signature is not ours to choose.
+    """
     name: str
     line: int
     lines: int
@@ -99,7 +102,9 @@ def _parameter_list(head):
         elif not re.match(r'[A-Za-z_]', name) or name in _NOT_NAMES:
             index = end + 1
             continue
-        return name, _count_parameters(head[index + 1:end])
+        parameters = head[index + 1:end]
+        is_callback = ('void', '*') in zip(parameters, parameters[1:])
+        return name, 0 if is_callback else _count_parameters(parameters)
     return None
 
 

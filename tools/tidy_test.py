@@ -97,6 +97,10 @@ class RulesTest(SmallHouse):
         self.write('src/base/text.cc', HEAD + 'int trim(int a, map<int, int> b, int c, int d, int e, int f) {}\n')
         self.assertEqual(self.broken(), {'parameters': ['src/base/text.cc:trim']})
 
+    def test_the_callback_of_a_c_library_has_the_parameters_it_has(self):
+        self.write('src/base/text.cc', HEAD + 'int on_data(int a, int b, int c, int d, int e, void* user_data) {}\n')
+        self.assertEqual(self.broken(), {})
+
     def test_deep_nesting(self):
         body = 'if (a) {' * 5 + '}' * 5
         self.write('src/base/text.cc', HEAD + f'void trim(int a) {{ {body} }}\n')

@@ -112,6 +112,20 @@ Result<ServeAction> action_of(const std::vector<Setting>& flags) {
   return ServeAction::kServe;
 }
 
+std::string& origin_of(ServeOptions& options, std::string_view name) {
+  const auto table = option_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const OptionSpec& o) { return o.name == name; });
+  return options.origins.at(static_cast<std::size_t>(found - table.begin()));
+}
+
+/// On a small machine the default for one body may be more than all bodies may have together.
+void bound_defaults(ServeOptions& options) {
+  std::string& origin = origin_of(options, "body-bytes-max");
+  if (origin != "default" || options.limits.body_bytes_max <= options.request_memory_max) return;
+  options.limits.body_bytes_max = options.request_memory_max;
+  origin = "default, bounded by request_memory_max";
+}
+
 /// What no single option can tell.
 Status check_together(const ServeOptions& options) {
   if (options.tls_cert.empty() != options.tls_key.empty()) {
@@ -197,6 +211,7 @@ Result<ServeOptions> parse_serve_options(std::span<const std::string> args, cons
   }
   TRY_STATUS(store_all(variables, options));
   TRY_STATUS(store_all(flags, options));
+  bound_defaults(options);
   TRY_STATUS(check_together(options));
   return options;
 }

@@ -207,6 +207,13 @@ TEST(ServeOptions, ABodyMustFitIntoTheMemoryForAllBodies) {
             "body-bytes-max 2MiB is above request-memory-max 1MiB: such a body could never be taken");
 }
 
+TEST(ServeOptions, TheDefaultForOneBodyYieldsToASmallMemory) {
+  const auto options = parse({"m", "--request-memory-max", "1MiB"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->limits.body_bytes_max, 1'048'576);
+  EXPECT_THAT(format_config(*options), HasSubstr("# default, bounded by request_memory_max\n"));
+}
+
 TEST(ServeOptions, HelpAndVersionLookAtNothingElse) {
   EXPECT_EQ(parse({"--help"}, {{"PROTEAN_NONSENSE", "1"}})->action, ServeAction::kHelp);
   EXPECT_EQ(parse({"-h"})->action, ServeAction::kHelp);

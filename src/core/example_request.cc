@@ -18,9 +18,7 @@ std::size_t example_elements(const Shape& shape) {
 }
 
 bool travels_as_binary(const TensorSpec& input) {
-  // Half floats have no JSON form that all clients and servers agree on.
-  const bool half = input.type == DataType::kFp16 || input.type == DataType::kBf16;
-  return half || example_elements(example_shape(input.shape)) > kExampleElementsMax;
+  return example_elements(example_shape(input.shape)) > kExampleElementsMax;
 }
 
 /// Bytes of a tensor full of zeros; an empty BYTES element is its four-byte length.

@@ -22,8 +22,8 @@ inline constexpr std::size_t kExampleElementsMax = 256;
 /// Whether an example leaves this input out: it is optional and another one is not.
 [[nodiscard]] bool left_out_of_example(const Signature& signature, const TensorSpec& input) noexcept;
 
-/// An inference request as JSON. Inputs of more than kExampleElementsMax elements and those of FP16 and BF16
-/// carry no `data` but a `binary_data_size`: their bytes follow (binary tensor data extension).
+/// An inference request as JSON. Inputs of more than kExampleElementsMax elements carry no `data` but a
+/// `binary_data_size`: their bytes follow (binary tensor data extension).
 [[nodiscard]] std::string example_infer_json(const Signature& signature);
 
 /// Bytes that must follow the JSON of example_infer_json(): all zero; 0 when everything is written out.

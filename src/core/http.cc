@@ -25,6 +25,11 @@ void HeaderList::add(std::string_view name, std::string_view value) {
   bytes_.append(name).append(value);
 }
 
+void HeaderList::reserve(std::size_t fields, std::size_t bytes) {
+  fields_.reserve(fields);
+  bytes_.reserve(bytes);
+}
+
 std::optional<std::string_view> HeaderList::find(std::string_view wanted) const noexcept {
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     if (fields_[i].name_size == wanted.size() && equals_ignore_case(name(i), wanted)) return value(i);

@@ -25,6 +25,8 @@ enum class Wire : unsigned char { kHttp1, kHttp2, kGrpc };
 class HeaderList {
  public:
   void add(std::string_view name, std::string_view value);
+  /// Room for that many fields with names and values of `bytes` in total, so that add() does not allocate.
+  void reserve(std::size_t fields, std::size_t bytes);
   /// The first field of that name.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }

@@ -68,6 +68,7 @@ void Scheduler::submit(std::shared_ptr<InferCall> call) {
 }
 
 Status Scheduler::admit(const InferCall& call, TimePoint now) const {
+  if (stopped_.load(std::memory_order_acquire)) return fail(Code::kUnavailable, "the server is stopping");
   if (now >= call.request->deadline) {
     return fail(Code::kDeadlineExceeded, "the deadline passed before the model could run");
   }
@@ -118,6 +119,7 @@ void Scheduler::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    stopped_.store(true, std::memory_order_release);
   }
   wake_.notify_all();
   for (auto& thread : threads_) {

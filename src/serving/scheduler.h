@@ -3,6 +3,7 @@
 // otherwise on a bounded executor. Expired and abandoned requests never run.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -74,6 +75,7 @@ class Scheduler {
   std::condition_variable wake_;
   std::deque<std::shared_ptr<InferCall>> queue_;  // guarded by mutex_
   bool stopping_ = false;                         // guarded by mutex_
+  std::atomic<bool> stopped_{false};              // stopping_, readable without the lock
   std::vector<std::thread> threads_;
 };
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way in: makes the ONNX Runtime backend. The only header of this folder that others include.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "core/model.h"
+
+namespace protean {
+
+/// `library_path`: the shared library to use and no other; empty to look for one (docs/backends/onnxruntime.md).
+/// `intra_op_threads`: threads that one run may use, shared by all models; 0 and 1 mean the caller's own.
+/// `memory_arena`: keep memory between runs (faster for large models; never given back).
+struct OnnxRuntimeOptions {
+  std::string library_path = {};
+  int intra_op_threads = 0;
+  bool memory_arena = true;
+};
+
+/// Looks for the library, loads it and turns its telemetry off; call before there are other threads, for it
+/// sets an environment variable. Without a library the backend exists all the same: it recognises models, its
+/// description() says what was tried, and load() fails with kFailedPrecondition.
+/// Errors: kInvalidArgument for options out of range.
+[[nodiscard]] Result<std::unique_ptr<Backend>> make_onnxruntime_backend(const OnnxRuntimeOptions& options);
+
+}  // namespace protean

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loaded ONNX model: tensors in, tensors out, neither copied where the memory allows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/onnxruntime/session.h"
+#include "core/model.h"
+
+namespace protean {
+
+/// Constant after construction, so run() is thread-safe. Output tensors keep the session alive.
+class OnnxModel final : public Model {
+ public:
+  OnnxModel(std::shared_ptr<const OnnxSession> session, SessionSignature signature);
+
+  [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
+  [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override;
+
+ private:
+  class Call;
+
+  const std::shared_ptr<const OnnxSession> session_;
+  const Signature signature_;
+  const std::vector<std::int64_t> label_counts_;
+};
+
+}  // namespace protean

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library itself: found and opened at run time, so that the server builds and starts without it, and any
+// version from 1.21 on serves.
+#pragma once
+
+#define ORT_API_MANUAL_INIT
+#include <onnxruntime_c_api.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/onnxruntime/backend.h"
+#include "base/result.h"
+
+namespace protean {
+
+/// Places to look for the library, in order. `explicit_path`, or the environment's
+/// PROTEAN_ONNXRUNTIME_LIBRARY when that is empty, is the only one when set.
+/// `executable_folder`: where the running program is.
+[[nodiscard]] std::vector<std::string> library_candidates(const std::string& explicit_path,
+                                                          const char* from_environment,
+                                                          const std::filesystem::path& executable_folder);
+
+/// The loaded library and the process's OrtEnv.  Thread-safe after construction; the library stays loaded
+/// until the process ends, the environment while somebody holds this.
+class Runtime {
+ public:
+  /// Errors: kFailedPrecondition; the message names every place that was tried and what was wrong with it.
+  static Result<std::shared_ptr<const Runtime>> load(const OnnxRuntimeOptions& options);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  [[nodiscard]] const OrtApi& api() const noexcept { return *api_; }
+  [[nodiscard]] const OrtEnv* env() const noexcept { return env_; }
+  /// `1.27.0`
+  [[nodiscard]] const std::string& version() const noexcept { return version_; }
+  [[nodiscard]] const OrtMemoryInfo* cpu_memory() const noexcept { return cpu_memory_; }
+  [[nodiscard]] OrtAllocator* allocator() const noexcept { return allocator_; }
+  [[nodiscard]] const OnnxRuntimeOptions& options() const noexcept { return options_; }
+
+  /// Ends the life of `status`. Errors: kInternal with the runtime's own words, when it is one.
+  [[nodiscard]] Status check(OrtStatus* status) const;
+
+ private:
+  Runtime(const OrtApi* api, std::string version, OnnxRuntimeOptions options)
+      : api_(api), version_(std::move(version)), options_(std::move(options)) {}
+  Status make_environment();
+
+  const OrtApi* api_;
+  std::string version_;
+  OnnxRuntimeOptions options_;
+  OrtEnv* env_ = nullptr;
+  OrtMemoryInfo* cpu_memory_ = nullptr;
+  OrtAllocator* allocator_ = nullptr;  // the library's own, lives for ever
+};
+
+}  // namespace protean

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `data` of one JSON tensor, straight from the parser into typed, aligned memory.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "core/tensor.h"
+#include "protocols/open_inference/limits.h"
+#include "protocols/open_inference/json_text.h"
+
+namespace protean {
+
+/// What `data` has to become.  `shape`: checked, at most kRankMax dimensions, `count` elements.
+/// `place`: how messages name the input, such as `inputs[0] 'x'`.
+struct JsonTensor {
+  DataType type;
+  const Shape& shape;
+  std::size_t count;
+  std::string_view place;
+};
+
+/// Reads flat or nested data in row-major order: nested exactly as the shape says, or not at all.
+/// `raw`: the text of the array, or of a bare value when the shape is []; it lies within `text` or has
+/// simdjson's padding behind it.  Numbers become the type's nearest value; integers are exact.
+/// Errors: kInvalidArgument naming the element, what was found and what was expected.  Thread-safe.
+[[nodiscard]] Result<Slice> read_json_tensor(const JsonText& text, simdjson::ondemand::value value,
+                                             const JsonTensor& tensor);
+
+/// The same for data that came before its shape and type: `raw` is the value's text inside `text`.
+[[nodiscard]] Result<Slice> read_json_tensor(const JsonText& text, std::string_view raw, const JsonTensor& tensor);
+
+}  // namespace protean

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend for tests of this room: a model file is text starting with `MODEL`; its second word says how the
+// load and the runs behave (`ok`, `broken`, `slow`). Runs answer the input's first byte plus the file's size.
+#pragma once
+
+#include <atomic>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/model.h"
+
+namespace protean::testing {
+
+class FakeModel final : public Model {
+ public:
+  FakeModel(std::string content, std::atomic<int>& alive) : content_(std::move(content)), alive_(alive) {
+    ++alive_;
+    signature_.platform = "fake";
+    signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
+    signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+  }
+  ~FakeModel() override { --alive_; }
+
+  [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
+  [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    if (content_.find("fails") != std::string::npos) return fail(Code::kInternal, "the model failed");
+    const Tensor& input = *request.inputs.front();
+    Buffer out(input.data.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out.data()[i] = static_cast<std::byte>(std::to_integer<std::size_t>(input.data.bytes[i]) + content_.size());
+    }
+    std::vector<Tensor> outputs;
+    outputs.push_back({DataType::kUint8, input.shape, std::move(out).share()});
+    return outputs;
+  }
+
+ private:
+  const std::string content_;
+  std::atomic<int>& alive_;
+  Signature signature_;
+};
+
+class FakeBackend final : public Backend {
+ public:
+  [[nodiscard]] std::string_view id() const noexcept override { return "fake"; }
+  [[nodiscard]] std::string description() const override { return "fake 1.0"; }
+  [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
+    return read(path).starts_with("MODEL");
+  }
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files) override {
+    ++loads;
+    const std::string content = read(files.path);
+    if (content.find("broken") != std::string::npos) {
+      return fail(Code::kInvalidArgument, "the file is broken; write it again");
+    }
+    return std::make_unique<FakeModel>(content, alive);
+  }
+
+  std::atomic<int> loads{0};
+  std::atomic<int> alive{0};
+
+ private:
+  static std::string read(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+};
+
+}  // namespace protean::testing

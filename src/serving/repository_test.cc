@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The repository over a real folder: loading, broken models, replacing and removing while it runs, commands.
+#include "serving/repository.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "serving/fake_backend.h"
+#include "serving/temporary_folder.h"
+
+namespace protean {
+namespace {
+
+using testing::FakeBackend;
+using testing::TemporaryFolder;
+
+class RepositoryTest : public ::testing::Test {
+ protected:
+  void start(bool watch = true) {
+    RepositoryOptions options;
+    options.folder = folder_.path();
+    options.watch = watch;
+    options.poll_interval = std::chrono::milliseconds(20);
+    options.settle = std::chrono::milliseconds(5);
+    repository_ = std::make_unique<Repository>(options, std::vector<Backend*>{&backend_}, registry_);
+    const auto started = repository_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  /// Yields to the control thread until the condition holds; the test runner's own limit ends a hang.
+  template <typename F>
+  void until(F condition) {
+    while (!condition()) std::this_thread::yield();
+  }
+  Status load(const std::string& model) {
+    std::promise<Status> done;
+    repository_->load_model(model, [&](Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
+  Status unload(const std::string& model) {
+    std::promise<Status> done;
+    repository_->unload_model(model, [&](Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
+  std::string version_served(std::string_view model) {
+    const auto version = repository_->find(model, "");
+    return version ? (*version)->version_text : std::string(code_name(version.error().code));
+  }
+
+  metrics::Registry registry_;
+  TemporaryFolder folder_;
+  FakeBackend backend_;
+  std::unique_ptr<Repository> repository_;
+};
+
+TEST_F(RepositoryTest, ServesTheNewestVersionAndKeepsAllAddressable) {
+  folder_.write("m/2/model", "MODEL");
+  folder_.write("m/10/model", "MODEL");
+  start();
+  EXPECT_EQ(version_served("m"), "10");
+  EXPECT_EQ((*repository_->find("m", "2"))->version, 2U);
+  EXPECT_EQ(repository_->ready_versions("m")->size(), 2U);
+}
+
+TEST_F(RepositoryTest, OneBrokenModelDoesNotStopTheOthers) {
+  folder_.write("bad/model", "MODEL broken");
+  folder_.write("good/model", "MODEL");
+  start();
+  EXPECT_EQ(version_served("good"), "1");
+  const auto bad = repository_->find("bad", "");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, Code::kUnavailable);
+  EXPECT_EQ(bad.error().message, "model 'bad' is not ready: the file is broken; write it again");
+}
+
+TEST_F(RepositoryTest, NamesTheNearestModel) {
+  folder_.write("iris/model", "MODEL");
+  start();
+  EXPECT_EQ(repository_->find("irsi", "").error().message, "model 'irsi' not found; did you mean 'iris'?");
+}
+
+TEST_F(RepositoryTest, ExplainsVersionsThatAreNotThere) {
+  folder_.write("iris/3/model", "MODEL");
+  start();
+  EXPECT_EQ(repository_->find("iris", "4").error().message, "model 'iris' has no version 4; it has 3");
+  EXPECT_EQ(repository_->find("iris", "4").error().code, Code::kNotFound);
+  EXPECT_EQ(repository_->find("iris", "latest").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(repository_->find("iris", "0").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(repository_->find("iris", "-1").error().code, Code::kInvalidArgument);
+}
+
+TEST_F(RepositoryTest, PicksUpAnAddedVersion) {
+  folder_.write("m/1/model", "MODEL");
+  start();
+  folder_.write("m/2/model", "MODEL");
+  until([&] { return version_served("m") == "2"; });
+  EXPECT_TRUE(repository_->find("m", "1"));
+}
+
+TEST_F(RepositoryTest, DropsARemovedVersionButLetsItsRequestsFinish) {
+  folder_.write("m/1/model", "MODEL");
+  folder_.write("m/2/model", "MODEL");
+  start();
+  auto held = *repository_->find("m", "2");
+  folder_.remove("m/2");
+  until([&] { return version_served("m") == "1"; });
+  EXPECT_EQ(backend_.alive, 2);
+  held.reset();
+  until([&] { return backend_.alive == 1; });
+}
+
+TEST_F(RepositoryTest, ReplacesAVersionWhoseFilesChanged) {
+  folder_.write("m/1/model", "MODEL");
+  start();
+  const auto before = *repository_->find("m", "1");
+  folder_.write("m/1/model", "MODEL with other weights");
+  until([&] { return *repository_->find("m", "1") != before; });
+}
+
+TEST_F(RepositoryTest, KeepsServingWhenAReplacementIsBroken) {
+  folder_.write("m/1/model", "MODEL");
+  start();
+  folder_.write("m/1/model", "MODEL broken");
+  until([&] { return !repository_->statuses().at(0).reason.empty(); });
+  EXPECT_EQ(version_served("m"), "1");
+  EXPECT_EQ(repository_->statuses().at(0).reason,
+            "serving the files before; the new ones failed: the file is broken; write it again");
+  EXPECT_EQ(repository_->statuses().at(0).state, VersionState::kReady);
+}
+
+TEST_F(RepositoryTest, UnloadsByRequestUntilLoadedByRequest) {
+  folder_.write("m/1/model", "MODEL");
+  start();
+  ASSERT_TRUE(unload("m"));
+  EXPECT_EQ(version_served("m"), "UNAVAILABLE");
+  EXPECT_EQ(repository_->statuses().at(0).reason, "unloaded");
+  until([&] { return backend_.alive == 0; });
+  ASSERT_TRUE(load("m"));
+  EXPECT_EQ(version_served("m"), "1");
+}
+
+TEST_F(RepositoryTest, SaysWhyALoadByRequestFailed) {
+  folder_.write("bad/model", "MODEL broken");
+  start();
+  EXPECT_EQ(load("bad").error().message,
+            "model 'bad' version 1 did not load: the file is broken; write it again");
+  EXPECT_EQ(load("nobody").error().code, Code::kNotFound);
+  EXPECT_EQ(unload("nobody").error().code, Code::kNotFound);
+}
+
+TEST_F(RepositoryTest, LeavesOtherModelsAloneWhenItDoesNotWatch) {
+  folder_.write("a/1/model", "MODEL");
+  start(false);
+  folder_.write("a/2/model", "MODEL");
+  folder_.write("b/1/model", "MODEL");
+  ASSERT_TRUE(load("b"));
+  EXPECT_EQ(version_served("b"), "1");
+  EXPECT_EQ(version_served("a"), "1");
+  ASSERT_TRUE(load("a"));
+  EXPECT_EQ(version_served("a"), "2");
+}
+
+TEST_F(RepositoryTest, RefusesCommandsOnceStopped) {
+  start();
+  repository_->stop();
+  EXPECT_EQ(load("m").error().code, Code::kUnavailable);
+}
+
+TEST_F(RepositoryTest, SurvivesLookUpsWhileVersionsComeAndGo) {
+  folder_.write("m/1/model", "MODEL");
+  start();
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {
+    while (!stop) {
+      const auto version = repository_->find("m", "");
+      EXPECT_TRUE(!version || (*version)->model_name == "m");
+      EXPECT_FALSE(repository_->statuses().empty());
+    }
+  });
+  for (int i = 2; i < 12; ++i) {
+    folder_.write("m/" + std::to_string(i) + "/model", "MODEL");
+    until([&] { return version_served("m") == std::to_string(i); });
+    folder_.remove("m/" + std::to_string(i));
+    until([&] { return version_served("m") == "1"; });
+  }
+  stop = true;
+  reader.join();
+}
+
+}  // namespace
+}  // namespace protean

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// One accepted socket: finds out what the client speaks, then carries bytes between the kernel and a Session.
+// All work of an event happens in one turn: read what there is, let the session act, write once, wait again.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "transport/io_loop.h"
+#include "transport/io_result.h"
+#include "transport/session.h"
+
+namespace protean {
+
+/// Loop-thread only, except post() and in_loop().
+class Connection final : public SessionHost {
+ public:
+  /// Takes over the socket.  `index`: its place in the loop's list.
+  Connection(IoLoop& loop, AcceptedSocket socket, std::size_t index);
+  ~Connection() override;
+
+  void start();
+  /// Looks for what has taken too long.
+  void on_tick(TimePoint now);
+  /// Sends what is due, waits for what is wanted, closes when the session is done. Ends every event.
+  void end_turn();
+  void drain();
+  /// At once; the session's exchanges are cancelled.
+  void close();
+
+  [[nodiscard]] bool closed() const noexcept { return phase_ == Phase::kClosed; }
+  [[nodiscard]] std::size_t index() const noexcept { return index_; }
+  void set_index(std::size_t index) noexcept { index_ = index; }
+
+  [[nodiscard]] const TransportContext& context() const noexcept override { return context_; }
+  [[nodiscard]] OutputQueue& output() noexcept override { return output_; }
+  void flush_soon() override;
+  void resume_reading() override { flush_soon(); }
+  void post(std::function<void()> task) override;
+  [[nodiscard]] bool in_loop() const noexcept override;
+  std::uint64_t run_at(TimePoint when, std::function<void()> task) override;
+  void cancel_timer(std::uint64_t id) override;
+  [[nodiscard]] const std::string& peer() const noexcept override { return peer_; }
+  [[nodiscard]] bool is_tls() const noexcept override { return tls_ != nullptr; }
+
+ private:
+  ///  kHandshake ──▶ kSniffing ──▶ kOpen ──▶ kLingering ──▶ kClosed
+  ///  (TLS only)        ▲                (reads and drops)     ▲
+  ///     plain ─────────┘         every state may go there ────┘
+  enum class Phase : unsigned char { kHandshake, kSniffing, kOpen, kLingering, kClosed };
+  enum class Wait : unsigned char { kRead, kWrite, kError, kGone };
+
+  void on_event(Wait wait, bool aborted);
+  void on_socket_error();
+  void shake_hands();
+  void read_turn();
+  [[nodiscard]] bool read_once(std::size_t& budget);
+  void deliver(std::span<const std::byte> bytes);
+  void sniff(std::span<const std::byte> bytes);
+  void open(std::unique_ptr<Session> session);
+  void on_peer_finished();
+  void discard();
+
+  [[nodiscard]] IoResult read_some(std::span<std::byte> into);
+  [[nodiscard]] IoResult write_some(std::span<const iovec> vectors);
+  void flush();
+  /// One gather-write. True when the socket took everything there was.
+  [[nodiscard]] bool flush_once();
+  void wait_for_more();
+  void arm(Wait wait);
+  void linger();
+  void leave_count();
+  void drop_session();
+  [[nodiscard]] bool waiting(Wait wait) const noexcept { return (waits_ & (1U << static_cast<unsigned>(wait))) != 0; }
+
+  IoLoop& loop_;
+  const TransportContext& context_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  boost::asio::posix::stream_descriptor socket_;
+  const std::string peer_;
+  std::unique_ptr<TlsStream> tls_;
+  std::unique_ptr<Session> session_;
+  OutputQueue output_;
+  std::string sniffed_;           // bytes that could still become an HTTP/2 preface
+  TimePoint phase_deadline_ = kNever;   // of handshake, first byte, preface and lingering
+  TimePoint stuck_since_ = kNever;      // the socket takes no more output since then
+  std::size_t index_;
+  Phase phase_ = Phase::kSniffing;
+  unsigned char waits_ = 0;       // bit set of Wait: handlers that will still be called
+  bool timers_ = false;           // some may still be pending
+  bool counted_ = true;
+  bool peer_finished_ = false;
+  bool draining_ = false;
+  bool in_turn_ = false;
+  bool flush_queued_ = false;
+};
+
+}  // namespace protean

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers given on the connection's own thread go straight into its output; others travel through its mailbox.
+#include "transport/http1/http1_exchange.h"
+
+#include <utility>
+
+#include "transport/content_coding.h"
+#include "transport/error_response.h"
+
+namespace protean {
+
+using Kind = AnswerSink::Answer::Kind;
+
+Http1Exchange::Http1Exchange(std::shared_ptr<Http1Link> link, Request request, Reservation memory)
+    : link_(std::move(link)), request_(std::move(request)), memory_(std::move(memory)) {}
+
+Http1Exchange::Http1Exchange(std::shared_ptr<Http1Link> link, Request request)
+    : link_(std::move(link)), request_(std::move(request)) {}
+
+Http1Exchange::~Http1Exchange() {
+  if (move_on(State::kOpen, State::kDone)) {
+    send(Kind::kWhole, error_response(500, "the server dropped the request without an answer"));
+  } else if (move_on(State::kStreaming, State::kDone)) {
+    send(Kind::kAbort, {});
+  }
+}
+
+bool Http1Exchange::move_on(State from, State to) noexcept { return state_.compare_exchange_strong(from, to); }
+
+void Http1Exchange::respond(Response response) {
+  if (!move_on(State::kOpen, State::kDone)) return;
+  encode_response(request_.head, response);
+  send(Kind::kWhole, std::move(response));
+}
+
+void Http1Exchange::start(Response head) {
+  if (move_on(State::kOpen, State::kStreaming)) send(Kind::kStart, std::move(head));
+}
+
+void Http1Exchange::write(Slice piece) {
+  if (state_.load() != State::kStreaming || piece.empty()) return;
+  Response carrier;
+  carrier.body.push_back(std::move(piece));
+  send(Kind::kPiece, std::move(carrier));
+}
+
+void Http1Exchange::finish() {
+  if (move_on(State::kStreaming, State::kDone)) send(Kind::kFinish, {});
+}
+
+void Http1Exchange::send(Kind kind, Response response) {
+  if (cancelled()) return;
+  const SessionHost& host = *link_->host;
+  AnswerSink::Answer answer{kind, request_.sequence, std::move(response), {}};
+  if (answer.response.write_time != nullptr) answer.at = host.context().clock->now();
+  if (host.in_loop()) {
+    if (link_->sink != nullptr) link_->sink->on_answer(std::move(answer));
+    return;
+  }
+  link_->host->post([link = link_, answer = std::move(answer)]() mutable {
+    if (link->sink != nullptr) link->sink->on_answer(std::move(answer));
+  });
+}
+
+}  // namespace protean

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Printing for comparison and a small line parser for outcomes.
+#include "conformance/case_text.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <sstream>
+#include <stdexcept>
+
+#include "base/text.h"
+#include "conformance/case_file.h"
+#include "protocols/open_inference/json_request.h"
+
+namespace protean::conformance {
+namespace {
+
+std::string format_parameter(const std::string& name, const Parameter& value) {
+  return std::visit(
+      [&](const auto& one) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, std::string>) {
+          return fmt::format("parameter {} \"{}\"", name, escape(one));
+        } else {
+          return fmt::format("parameter {} {}", name, one);
+        }
+      },
+      value);
+}
+
+template <typename T>
+void append_elements(std::string& out, const Tensor& tensor, const char* format) {
+  const auto data = tensor.data.bytes;
+  for (std::size_t at = 0; at + sizeof(T) <= data.size(); at += sizeof(T)) {
+    T value;
+    std::memcpy(&value, data.data() + at, sizeof(T));
+    out += fmt::format(fmt::runtime(format), value);
+  }
+}
+
+std::string format_elements(const Tensor& tensor) {
+  std::string out;
+  switch (tensor.type) {
+    case DataType::kBool:
+    case DataType::kUint8: append_elements<std::uint8_t>(out, tensor, " {}"); break;
+    case DataType::kUint16: append_elements<std::uint16_t>(out, tensor, " {}"); break;
+    case DataType::kUint32: append_elements<std::uint32_t>(out, tensor, " {}"); break;
+    case DataType::kUint64: append_elements<std::uint64_t>(out, tensor, " {}"); break;
+    case DataType::kInt8: append_elements<std::int8_t>(out, tensor, " {}"); break;
+    case DataType::kInt16: append_elements<std::int16_t>(out, tensor, " {}"); break;
+    case DataType::kInt32: append_elements<std::int32_t>(out, tensor, " {}"); break;
+    case DataType::kInt64: append_elements<std::int64_t>(out, tensor, " {}"); break;
+    case DataType::kFp16:
+    case DataType::kBf16: append_elements<std::uint16_t>(out, tensor, " {:04x}"); break;
+    case DataType::kFp32: append_elements<float>(out, tensor, " {}"); break;
+    case DataType::kFp64: append_elements<double>(out, tensor, " {}"); break;
+    case DataType::kBytes:
+      for (BytesReader reader(tensor.data.bytes); !reader.done();) out += fmt::format(" \"{}\"", escape(reader.next()));
+  }
+  return out;
+}
+
+std::string format_infer(const InferRequest& request) {
+  std::string out = "infer " + request.model;
+  if (!request.version.empty()) out += "/" + request.version;
+  if (!request.id.empty()) out += fmt::format(" id \"{}\"", escape(request.id));
+  for (const auto& [name, value] : request.parameters) out += "\n" + format_parameter(name, value);
+  for (const auto& input : request.inputs) {
+    out += fmt::format("\ninput {} {} {}{}", input.name, data_type_name(input.tensor.type), format_shape(input.tensor.shape),
+                       format_elements(input.tensor));
+    for (const auto& [name, value] : input.parameters) out += "\n  " + format_parameter(name, value);
+  }
+  for (const auto& output : request.outputs) {
+    out += "\noutput " + output.name;
+    for (const auto& [name, value] : output.parameters) out += "\n  " + format_parameter(name, value);
+  }
+  return out;
+}
+
+template <typename Query>
+std::string format_query(std::string_view what, const Query& query) {
+  return fmt::format("{} {}{}{}", what, query.model, query.version.empty() ? "" : "/", query.version);
+}
+
+struct OperationPrinter {
+  std::string operator()(const InferRequest& request) const { return format_infer(request); }
+  std::string operator()(const ServerLive&) const { return "server live"; }
+  std::string operator()(const ServerReady&) const { return "server ready"; }
+  std::string operator()(const WatchReady&) const { return "watch ready"; }
+  std::string operator()(const ServerMetadata&) const { return "server metadata"; }
+  std::string operator()(const ModelReady& query) const { return format_query("model ready", query); }
+  std::string operator()(const ModelMetadata& query) const { return format_query("model metadata", query); }
+  std::string operator()(const ListModels& list) const { return list.ready_only ? "models ready only" : "models"; }
+  std::string operator()(const LoadModel& load) const { return "load " + load.model; }
+  std::string operator()(const UnloadModel& unload) const { return "unload " + unload.model; }
+  std::string operator()(const Immediate&) const { return "immediate"; }
+};
+
+/// A line's words; the last one takes what is left.
+std::vector<std::string> words(const std::string& line, std::size_t count_max) {
+  std::vector<std::string> out;
+  std::istringstream in(line);
+  std::string word;
+  while (out.size() + 1 < count_max && in >> word) out.push_back(word);
+  if (std::getline(in >> std::ws, word) && !word.empty()) out.push_back(word);
+  return out;
+}
+
+[[noreturn]] void bad_line(const std::string& line) { throw std::runtime_error("cannot read the outcome line: " + line); }
+
+/// Lets the JSON decoder read a tensor or a parameter of the outcome.
+InferRequest from_json(const std::string& json) {
+  auto request = decode_json_infer(Slice::of(json), std::nullopt, {});
+  if (!request) throw std::runtime_error(request.error().message + " in " + json);
+  return *std::move(request);
+}
+
+Slice parse_bytes(std::string_view hex) {
+  Buffer bytes;
+  for (const auto word : split(hex, ' ')) {
+    const auto byte = static_cast<std::uint8_t>(std::stoi(std::string(word), nullptr, 16));
+    bytes.append(&byte, 1);
+  }
+  return std::move(bytes).share();
+}
+
+Shape parse_shape(std::string_view text) {
+  Shape shape;
+  for (const auto dimension : split(text.substr(1, text.size() - 2), ',')) shape.push_back(std::stoll(std::string(dimension)));
+  return shape;
+}
+
+InferOutput parse_output(const std::string& line) {
+  const auto parts = words(line, 5);
+  if (parts.size() != 5) bad_line(line);
+  const bool raw = parts[4].starts_with("hex");
+  const std::string data = raw ? "[]" : parts[4];
+  const std::string shape = raw ? "[0]" : parts[3];
+  auto request = from_json(fmt::format(R"({{"inputs":[{{"name":"{}","shape":{},"datatype":"{}","data":{}}}]}})", parts[1], shape,
+                                       parts[2], data));
+  InferOutput output{parts[1], std::move(request.inputs[0].tensor), {}};
+  if (raw) {
+    output.tensor.shape = parse_shape(parts[3]);
+    output.tensor.data = parse_bytes(std::string_view(parts[4]).substr(3));
+  }
+  return output;
+}
+
+InferResult parse_result(std::istringstream& lines, const std::vector<std::string>& head) {
+  InferResult result{head.at(1), head.at(2), head.size() > 3 ? head[3] : "", {}, {}};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("output ")) {
+      result.outputs.push_back(parse_output(line));
+      continue;
+    }
+    const auto parts = words(line, 3);
+    if (parts.size() != 3 || parts[0] != "parameter") bad_line(line);
+    auto parameters = from_json(fmt::format(R"({{"inputs":[],"parameters":{{"{}":{}}}}})", parts[1], parts[2])).parameters;
+    (result.outputs.empty() ? result.parameters : result.outputs.back().parameters).push_back(parameters.at(0));
+  }
+  return result;
+}
+
+std::vector<std::string> parse_list(std::string_view text) {
+  std::vector<std::string> out;
+  for (const auto piece : split(text, ',')) out.emplace_back(piece);
+  return out;
+}
+
+ModelInfo parse_model(std::istringstream& lines, const std::vector<std::string>& head) {
+  auto signature = std::make_shared<Signature>();
+  signature->platform = head.at(3);
+  for (std::string line; std::getline(lines, line);) {
+    const auto parts = words(line, 4);
+    const auto type = parts.size() == 4 ? parse_data_type(parts[2]) : std::nullopt;
+    if (!type) bad_line(line);
+    (parts[0] == "input" ? signature->inputs : signature->outputs)
+        .push_back({parts[1], *type, parse_shape(parts[3]), {}, false});
+  }
+  return {head.at(1), parse_list(head.at(2)), std::move(signature)};
+}
+
+std::vector<VersionStatus> parse_versions(std::istringstream& lines) {
+  std::vector<VersionStatus> versions;
+  for (std::string line; std::getline(lines, line);) {
+    const auto parts = words(line, 5);
+    if (parts.size() < 4 || parts[0] != "version") bad_line(line);
+    VersionStatus status;
+    status.model = parts[1];
+    status.version = parts[2] == "-" ? "" : parts[2];
+    status.state = parts[3] == "READY" ? VersionState::kReady : VersionState::kUnavailable;
+    status.reason = parts.size() > 4 ? parts[4] : "";
+    versions.push_back(std::move(status));
+  }
+  return versions;
+}
+
+Error parse_error(const std::vector<std::string>& head, const std::string& line) {
+  for (int code = 1; code <= 16; ++code) {
+    if (code_name(static_cast<Code>(code)) == head.at(1)) {
+      return {static_cast<Code>(code), line.substr(line.find(head[1]) + head[1].size() + 1), {}};
+    }
+  }
+  bad_line(line);
+}
+
+}  // namespace
+
+std::string format_operation(const Operation& operation) { return std::visit(OperationPrinter(), operation); }
+
+std::variant<Outcome, Error> parse_outcome(const std::string& section) {
+  std::istringstream lines(section);
+  std::string first;
+  std::getline(lines, first);
+  const auto head = words(first, 10);
+  if (head.empty()) bad_line(first);
+  if (head[0] == "true" || head[0] == "false") return Outcome(head[0] == "true");
+  if (head[0] == "done") return Outcome();
+  if (head[0] == "error") return parse_error(head, first);
+  if (head[0] == "result") return Outcome(parse_result(lines, head));
+  if (head[0] == "model") return Outcome(parse_model(lines, head));
+  if (head[0] == "versions") return Outcome(parse_versions(lines));
+  if (head[0] != "server") bad_line(first);
+  if (head.size() == 1) return Outcome(ServerInfo{});
+  return Outcome(ServerInfo{head.at(1), head.at(2), parse_list(head.at(3))});
+}
+
+std::string format_response(const RequestHead& head, const Response& response) {
+  std::string body;
+  for (const auto& part : response.body) body += part.text();
+  if (head.wire == Wire::kGrpc) {
+    if (!response.grpc_code) return message_to_text(head.path, body);
+    return fmt::format("{} {}", code_name(*response.grpc_code), response.grpc_message);
+  }
+  std::string out = std::to_string(response.status);
+  std::string fields;
+  for (const auto& [name, value] : response.headers) {
+    if (name != "content-type") {
+      fields += fmt::format("\n{}: {}", name, value);
+    } else if (value != "application/json") {
+      out += " " + value;
+    }
+  }
+  return out + fields + "\n\n" + escape(body);
+}
+
+}  // namespace protean::conformance

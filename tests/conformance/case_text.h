@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations, outcomes and responses as the text of *.case files.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "core/http.h"
+#include "core/operation.h"
+
+namespace protean::conformance {
+
+/// One line for most: `server live`, `watch ready`, `model ready iris/3`, `models ready only`, `load iris`, `immediate`.
+/// An inference is `infer MODEL[/VERSION] [id "ID"]` with one line for each parameter, input (`input x FP32 [1,2] 1.5 2`)
+/// and requested output; parameters of tensors stand indented behind them. FP16 and BF16 are shown as hexadecimal bits.
+[[nodiscard]] std::string format_operation(const Operation& operation);
+
+/// `true`, `false`, `done`, or lines of one kind:
+///   result MODEL VERSION [ID], then `output NAME TYPE SHAPE DATA` with DATA in JSON or `hex 01 ff` as the bytes,
+///     each followed by `parameter NAME JSON` lines; such lines before the first output belong to the result
+///   model NAME VERSION,VERSION PLATFORM, then `input NAME TYPE SHAPE` and `output NAME TYPE SHAPE`
+///   server [NAME VERSION EXTENSION,EXTENSION]
+///   versions, then `version MODEL VERSION STATE REASON` with `-` for an empty VERSION
+///   error CODE MESSAGE
+/// Throws std::runtime_error.
+[[nodiscard]] std::variant<Outcome, Error> parse_outcome(const std::string& section);
+
+/// `200 application/json` (the type is left out for JSON), other headers, an empty line and the body; for gRPC the
+/// message in text format or `CODE message`.
+[[nodiscard]] std::string format_response(const RequestHead& head, const Response& response);
+
+}  // namespace protean::conformance
