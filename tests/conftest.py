@@ -6,6 +6,7 @@ A shared server serves one module's read-only tests; whoever changes or stops a 
 
 import contextlib
 import itertools
+import signal
 import warnings
 
 import pytest
@@ -16,6 +17,7 @@ from harness.grpc_stub import Stub, channel
 from harness.server import Server, serving, start
 
 _RUNNING: list[Server] = []
+_TEST_SECONDS = 120
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +48,20 @@ def _watched(server: Server):
         yield server
     finally:
         _RUNNING.remove(server)
+
+
+@pytest.fixture(autouse=True)
+def _ends_in_time():
+    """A test that hangs becomes a failure with a traceback."""
+
+    def out_of_time(*_: object) -> None:
+        raise AssertionError(f"the test took more than {_TEST_SECONDS} s")
+
+    previous = signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(_TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture(scope="session")

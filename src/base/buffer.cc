@@ -17,15 +17,12 @@ constexpr std::size_t kSizeMax = std::numeric_limits<std::size_t>::max() / 2;
 
 std::byte* allocate(std::size_t capacity) {
   if (capacity > kSizeMax - kBufferPadding) throw std::bad_alloc();
-  auto* data = static_cast<std::byte*>(
-      ::operator new(capacity + kBufferPadding, std::align_val_t{kBufferAlignment}));
+  auto* data = static_cast<std::byte*>(::operator new (capacity + kBufferPadding, std::align_val_t{kBufferAlignment}));
   std::memset(data + capacity, 0, kBufferPadding);
   return data;
 }
 
-void release(std::byte* data) noexcept {
-  ::operator delete(data, std::align_val_t{kBufferAlignment});
-}
+void release(std::byte* data) noexcept { ::operator delete (data, std::align_val_t{kBufferAlignment}); }
 
 }  // namespace
 
@@ -40,9 +37,7 @@ Slice Slice::of(std::string text) {
   return {std::move(owner), bytes, 0};
 }
 
-Slice Slice::of_static(std::string_view text) noexcept {
-  return {nullptr, std::as_bytes(std::span(text)), 0};
-}
+Slice Slice::of_static(std::string_view text) noexcept { return {nullptr, std::as_bytes(std::span(text)), 0}; }
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this != &other) {

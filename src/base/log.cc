@@ -38,9 +38,9 @@ std::shared_ptr<spdlog::logger> sink() {
   const std::lock_guard lock(sink_mutex);
   if (!sink_logger) {
     spdlog::init_thread_pool(kQueueLines, 1);
-    sink_logger = std::make_shared<spdlog::async_logger>(
-        "protean", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
-        spdlog::async_overflow_policy::overrun_oldest);
+    sink_logger =
+        std::make_shared<spdlog::async_logger>("protean", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+                                               spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
     sink_logger->set_pattern("%v");
     sink_logger->set_level(spdlog::level::trace);
     sink_logger->flush_on(spdlog::level::info);

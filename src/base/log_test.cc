@@ -30,11 +30,15 @@ class Log : public testing::Test {
 
 TEST_F(Log, WritesOneJsonObjectALineWithEveryKindOfField) {
   const std::string line = written([] {
-    warning("model \"loaded\"", {{"model", "ir\nis"}, {"count", 3}, {"big", std::int64_t{-9'000'000'000}}, {"ratio", 0.5},
-                                 {"nan", std::numeric_limits<double>::quiet_NaN()}, {"ready", true}});
+    warning("model \"loaded\"", {{"model", "ir\nis"},
+                                 {"count", 3},
+                                 {"big", std::int64_t{-9'000'000'000}},
+                                 {"ratio", 0.5},
+                                 {"nan", std::numeric_limits<double>::quiet_NaN()},
+                                 {"ready", true}});
   });
-  EXPECT_TRUE(std::regex_search(
-      line, std::regex(R"(^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"warning",)")))
+  EXPECT_TRUE(
+      std::regex_search(line, std::regex(R"(^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"warning",)")))
       << line;
   EXPECT_THAT(line, HasSubstr(R"("event":"model \"loaded\"","model":"ir\nis","count":3,"big":-9000000000,"ratio":0.5,)"
                               R"("nan":null,"ready":true})"

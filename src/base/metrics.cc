@@ -45,9 +45,8 @@ constexpr std::uint64_t kUs = 1000;
 constexpr std::uint64_t kMs = 1000 * kUs;
 constexpr std::uint64_t kS = 1000 * kMs;
 constexpr std::array<std::uint64_t, 19> kLatencyBounds = {
-    10 * kUs,  25 * kUs,  50 * kUs,  100 * kUs, 250 * kUs, 500 * kUs, 1 * kMs,
-    2500 * kUs, 5 * kMs,  10 * kMs,  25 * kMs,  50 * kMs,  100 * kMs, 250 * kMs,
-    500 * kMs, 1 * kS,    2500 * kMs, 5 * kS,   10 * kS};
+    10 * kUs, 25 * kUs, 50 * kUs,  100 * kUs, 250 * kUs, 500 * kUs, 1 * kMs,    2500 * kUs, 5 * kMs, 10 * kMs,
+    25 * kMs, 50 * kMs, 100 * kMs, 250 * kMs, 500 * kMs, 1 * kS,    2500 * kMs, 5 * kS,     10 * kS};
 
 }  // namespace
 

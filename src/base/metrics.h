@@ -3,8 +3,8 @@
 // a scrape sums them. Families are registered once; look-ups by label happen at load time, not per request.
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -126,8 +126,8 @@ class Registry {
   Member& member(std::string_view name, std::string_view help, Kind kind, Labels labels);
 
   mutable std::mutex mutex_;
-  std::vector<Family> families_;                    // guarded by mutex_
-  std::vector<std::function<void()>> refreshers_;   // guarded by mutex_
+  std::vector<Family> families_;                   // guarded by mutex_
+  std::vector<std::function<void()>> refreshers_;  // guarded by mutex_
 };
 
 }  // namespace protean::metrics

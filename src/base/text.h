@@ -24,8 +24,7 @@ namespace protean {
 [[nodiscard]] std::optional<std::uint64_t> parse_uint64(std::string_view text) noexcept;
 
 /// The candidate with the smallest edit distance, if that is small enough to be a likely typing error.
-[[nodiscard]] std::optional<std::string> nearest_name(std::string_view name,
-                                                      std::span<const std::string> candidates);
+[[nodiscard]] std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates);
 
 /// Appends `text` as a JSON string with quotes. Bytes that are not valid UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 TEST(EqualsIgnoreCase, FoldsAsciiOnly) {
   EXPECT_TRUE(equals_ignore_case("Content-Type", "cONTENT-tYPE"));
   EXPECT_FALSE(equals_ignore_case("a", "ab"));
-  EXPECT_FALSE(equals_ignore_case("@", "`"));            // 0x40 and 0x60: differ by the case bit, no letters
+  EXPECT_FALSE(equals_ignore_case("@", "`"));                // 0x40 and 0x60: differ by the case bit, no letters
   EXPECT_FALSE(equals_ignore_case("\xC3\x89", "\xC3\xA9"));  // E and e with acute accent
 }
 
@@ -70,19 +70,26 @@ TEST(AppendJsonString, EscapesWhatJsonMust) {
 }
 
 TEST(AppendJsonString, ReplacesWhatIsNotUtf8) {
-  EXPECT_EQ(json("a\xFF" "b"), "\"a\xEF\xBF\xBD" "b\"");
+  EXPECT_EQ(json("a\xFF"
+                 "b"),
+            "\"a\xEF\xBF\xBD"
+            "b\"");
   EXPECT_EQ(json("\xE2\x82"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
   EXPECT_EQ(json("\xC3"), "\"\xEF\xBF\xBD\"");
 }
 
 TEST(Printable, HidesControlCharacters) {
   EXPECT_EQ(printable("a\x1b[31m\n\x7f\tb"), "a?[31m???b");
-  EXPECT_EQ(printable("\xC2\x9B" "2J"), "?2J");  // U+009B, which terminals take for ESC [
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "2J"),
+            "?2J");  // U+009B, which terminals take for ESC [
   EXPECT_EQ(printable("caf\xC3\xA9"), "caf\xC3\xA9");
 }
 
 TEST(Printable, KeepsTheRestOfTextThatIsNotUtf8) {
-  EXPECT_EQ(printable("ab\xFF" "cd\xC3"), "ab?cd?");
+  EXPECT_EQ(printable("ab\xFF"
+                      "cd\xC3"),
+            "ab?cd?");
   // A bad byte early in a long text must not cost what follows it.
   EXPECT_EQ(printable("ab\xFF" + std::string(200, 'x'), 10), "ab?xxxxxxx...");
 }
@@ -100,8 +107,9 @@ TEST(IsUtf8, FollowsTheTableOfWellFormedSequences) {
                            "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_TRUE(is_utf8(good)) << json(good);
   }
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
-                          "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "a\xF0\x90\x80"}) {
+  for (const char* bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
+        "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "a\xF0\x90\x80"}) {
     EXPECT_FALSE(is_utf8(bad)) << json(bad);
   }
 }

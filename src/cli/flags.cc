@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <CLI/CLI.hpp>
 
 #include "base/text.h"
 
@@ -37,9 +37,8 @@ std::vector<CLI::Option*> add_options(CLI::App& app) {
   std::vector<CLI::Option*> added;
   for (const auto& spec : option_table()) {
     const std::string name = spec.name == "help" ? "-h,--help" : flag_name(spec);
-    CLI::Option* option = spec.kind == ValueKind::kBool
-                              ? app.add_flag(name)
-                              : app.add_option(name)->expected(1)->allow_extra_args(false);
+    CLI::Option* option =
+        spec.kind == ValueKind::kBool ? app.add_flag(name) : app.add_option(name)->expected(1)->allow_extra_args(false);
     added.push_back(option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
   }
   return added;
@@ -71,10 +70,11 @@ Result<std::vector<Setting>> with_positional(std::vector<Setting> settings, cons
     folders.push_back(arg);
   }
   if (folders.empty()) return settings;
-  const bool said = std::any_of(settings.begin(), settings.end(), [](const Setting& s) { return s.option->name == "models"; });
+  const bool said =
+      std::any_of(settings.begin(), settings.end(), [](const Setting& s) { return s.option->name == "models"; });
   if (folders.size() > 1 || said) {
-    return fail(Code::kInvalidArgument, fmt::format("found argument '{}', expected one folder with models",
-                                                    printable(folders.back())));
+    return fail(Code::kInvalidArgument,
+                fmt::format("found argument '{}', expected one folder with models", printable(folders.back())));
   }
   settings.push_back({option_table().data(), {folders[0]}, "argument MODELS"});
   return settings;

@@ -20,9 +20,9 @@ enum class ValueKind : unsigned char { kText, kPath, kUint, kBytes, kDuration, k
 enum class OptionScope : unsigned char { kEverywhere, kFlagOrEnvironment, kFlagOnly };
 
 /// The field of ServeOptions that an option sets; its type goes with the kind of value.
-using OptionField = std::variant<std::filesystem::path*, bool*, std::size_t*, std::chrono::milliseconds*,
-                                 std::vector<ListenAddress>*, log::Level*, log::Format*, AccessLogPolicy*,
-                                 ServeAction*>;
+using OptionField =
+    std::variant<std::filesystem::path*, bool*, std::size_t*, std::chrono::milliseconds*, std::vector<ListenAddress>*,
+                 log::Level*, log::Format*, AccessLogPolicy*, ServeAction*>;
 
 /// `name`: the flag without dashes. The variable is PROTEAN_NAME, the key name with `_` for `-`.
 /// `choices`: of kEnum, separated by `|`, in the order of the enumerators.

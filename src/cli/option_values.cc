@@ -35,7 +35,8 @@ constexpr std::array<Unit, 4> kTimeUnits = {{{"h", 3'600'000}, {"m", 60'000}, {"
 std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) noexcept {
   const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = parse_uint64(text.substr(0, digits));
-  const auto unit = std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == text.substr(digits); });
+  const auto unit =
+      std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == text.substr(digits); });
   if (!number || unit == units.end()) return std::nullopt;
   return checked_mul(*number, unit->factor);
 }
@@ -117,9 +118,18 @@ bool store_one(const OptionSpec& option, const std::string& text, OptionField fi
   return store_choice(text, option.choices, *std::get<AccessLogPolicy*>(field));
 }
 
+/// A TOML basic string; it knows JSON's escapes, and wants DEL escaped as well.
 std::string toml_text(std::string_view text) {
+  std::string json;
+  append_json_string(json, text);
   std::string out;
-  append_json_string(out, text);  // TOML's basic strings know JSON's escapes
+  for (const char c : json) {
+    if (c == 0x7F) {
+      out += "\\u007F";
+    } else {
+      out += c;
+    }
+  }
   return out;
 }
 
@@ -201,8 +211,9 @@ std::string format_duration_exactly(milliseconds duration) {
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {
   const auto malformed = [&](std::string_view why) {
-    return fail(Code::kInvalidArgument, fmt::format("found '{}', expected HOST:PORT such as 127.0.0.1:8080 or [::1]:8080{}",
-                                                    printable(text), why));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("found '{}', expected HOST:PORT such as 127.0.0.1:8080 or [::1]:8080{}", printable(text), why));
   };
   ListenAddress address;
   std::string_view rest = text;

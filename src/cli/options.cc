@@ -29,8 +29,8 @@ bool is_service_variable(std::string_view name, std::string_view value) {
       name.find("SERVICE_PORT_") != std::string_view::npos) {
     return true;
   }
-  const bool link = name.ends_with("_PORT") && (value.starts_with("tcp://") || value.starts_with("udp://") ||
-                                                value.starts_with("sctp://"));
+  const bool link = name.ends_with("_PORT") &&
+                    (value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://"));
   const bool detail = name.find("_PORT_") != std::string_view::npos &&
                       (name.ends_with("_TCP") || name.ends_with("_UDP") || name.ends_with("_SCTP") ||
                        name.ends_with("_ADDR") || name.ends_with("_PORT") || name.ends_with("_PROTO"));
@@ -91,7 +91,8 @@ Status store_all(const std::vector<Setting>& settings, ServeOptions& options) {
 }
 
 const Setting* find_setting(const std::vector<Setting>& settings, std::string_view name) noexcept {
-  const auto found = std::find_if(settings.begin(), settings.end(), [&](const auto& s) { return s.option->name == name; });
+  const auto found =
+      std::find_if(settings.begin(), settings.end(), [&](const auto& s) { return s.option->name == name; });
   return found == settings.end() ? nullptr : &*found;
 }
 
@@ -130,8 +131,7 @@ void bound_defaults(ServeOptions& options) {
 Status check_together(const ServeOptions& options) {
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return fail(Code::kInvalidArgument,
-                fmt::format("{} is given without {}: TLS needs both",
-                            options.tls_cert.empty() ? "tls-key" : "tls-cert",
+                fmt::format("{} is given without {}: TLS needs both", options.tls_cert.empty() ? "tls-key" : "tls-cert",
                             options.tls_cert.empty() ? "tls-cert" : "tls-key"));
   }
   for (const auto& address : options.listen) {
@@ -247,7 +247,8 @@ std::string format_config(const ServeOptions& options) {
     if (table[i].group != group) out += fmt::format("\n# {}\n", table[i].group);
     group = table[i].group;
     const std::string origin = i < options.origins.size() ? options.origins[i] : "default";
-    out += fmt::format("{:48}  # {}\n", key_name(table[i]) + " = " + format_value(table[i], options), printable(origin));
+    out +=
+        fmt::format("{:48}  # {}\n", key_name(table[i]) + " = " + format_value(table[i], options), printable(origin));
   }
   return out;
 }

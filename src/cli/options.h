@@ -51,8 +51,8 @@ struct ServeOptions {
   std::filesystem::path tls_key;
   std::chrono::milliseconds drain_timeout{30'000};
 
-  std::size_t io_threads = 1;         // set from the CPU quota
-  std::size_t run_threads = 1;        // set from the CPU quota
+  std::size_t io_threads = 1;   // set from the CPU quota
+  std::size_t run_threads = 1;  // set from the CPU quota
   std::size_t intra_op_threads = 1;
 
   Limits limits;

@@ -30,14 +30,15 @@ std::string format_tensors(const std::vector<TensorSpec>& tensors) {
   std::string out;
   for (const auto& tensor : tensors) {
     if (!out.empty()) out += ", ";
-    out += fmt::format("{} {}{}{}", printable(tensor.name), data_type_name(tensor.type), format_shape(tensor.shape),
-                       tensor.optional ? "?" : "");
+    // A name and its type stay together where the column is folded.
+    out += fmt::format("{}\u00A0{}{}{}", printable(tensor.name), data_type_name(tensor.type),
+                       format_shape(tensor.shape), tensor.optional ? "?" : "");
   }
   return out;
 }
 
 std::string format_signature(const Signature& signature) {
-  return format_tensors(signature.inputs) + " -> " + format_tensors(signature.outputs);
+  return format_tensors(signature.inputs) + " ->\u00A0" + format_tensors(signature.outputs);
 }
 
 std::string format_load_time(double ms) {
@@ -92,7 +93,8 @@ std::string summary(const std::vector<VersionStatus>& models) {
 }
 
 std::string models_table(const StartUpCard& card, const Terminal& terminal) {
-  if (card.models.empty()) return "  The folder holds no model: NAME.onnx, NAME/model.onnx or NAME/VERSION/model.onnx.\n";
+  if (card.models.empty())
+    return "  The folder holds no model: NAME.onnx, NAME/model.onnx or NAME/VERSION/model.onnx.\n";
   const std::vector<TableColumn> columns = {{"MODEL", Align::kLeft, true}, {"VERSION", Align::kLeft},
                                             {"BACKEND", Align::kLeft},     {"INPUTS -> OUTPUTS", Align::kLeft, true},
                                             {"SIZE", Align::kRight},       {"LOAD", Align::kRight},
@@ -105,7 +107,8 @@ std::string models_table(const StartUpCard& card, const Terminal& terminal) {
   const auto number_of = [&](const VersionStatus& v) {
     return std::count_if(card.models.begin(), card.models.end(), [&](const auto& o) { return o.model == v.model; });
   };
-  const bool several = std::any_of(card.models.begin(), card.models.end(), [&](const auto& v) { return number_of(v) > 1; });
+  const bool several =
+      std::any_of(card.models.begin(), card.models.end(), [&](const auto& v) { return number_of(v) > 1; });
   if (several) out += painted("  * the version that answers when a request names none\n", kDim, terminal.colour);
   return out;
 }

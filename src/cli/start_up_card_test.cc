@@ -15,10 +15,10 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::shared_ptr<const Signature> iris_signature() {
-  return std::make_shared<Signature>(
-      Signature{"onnx_onnxv1",
-                {{"x", DataType::kFp32, {-1, 4}, {}, false}},
-                {{"label", DataType::kInt64, {-1}, {}, false}, {"probabilities", DataType::kFp32, {-1, 3}, {}, false}}});
+  return std::make_shared<Signature>(Signature{
+      "onnx_onnxv1",
+      {{"x", DataType::kFp32, {-1, 4}, {}, false}},
+      {{"label", DataType::kInt64, {-1}, {}, false}, {"probabilities", DataType::kFp32, {-1, 3}, {}, false}}});
 }
 
 VersionStatus ready(std::string model, std::string version, bool is_default) {
@@ -69,7 +69,7 @@ TEST(StartUpCard, ShowsModelsUrlsAndALineToTryEach) {
   Backend    onnxruntime 1.27.0
 
 Try it:
-curl -s 'http://127.0.0.1:8080/v2/models/iris/infer' -H 'Content-Type: application/json' -d '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[0.5,0.5,0.5,0.5]}]}'
+curl -s -w '\n' 'http://127.0.0.1:8080/v2/models/iris/infer' -H 'Content-Type: application/json' -d '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[0.5,0.5,0.5,0.5]}]}'
 
 )";
   EXPECT_EQ(format_start_up_card(card, {120, false}), expected);
@@ -81,9 +81,9 @@ TEST(StartUpCard, FoldsLongSignaturesToTheTerminal) {
   const std::string text = format_start_up_card(card, {80, false});
   EXPECT_THAT(text, HasSubstr(R"(
   MODEL  VERSION  BACKEND      INPUTS -> OUTPUTS             SIZE   LOAD  STATUS
-  iris   1 *      onnxruntime  x FP32[-1,4] -> label      3.2 KiB  12 ms  ready
-                               INT64[-1], probabilities
-                               FP32[-1,3]
+  iris   1 *      onnxruntime  x FP32[-1,4]               3.2 KiB  12 ms  ready
+                               -> label INT64[-1],
+                               probabilities FP32[-1,3]
 )"));
 }
 
@@ -130,12 +130,24 @@ TEST(Fold, BreaksAtSpacesAndInsideLongWords) {
   EXPECT_THAT(fold("abc de", 3), ElementsAre("abc", "de"));
   EXPECT_THAT(fold("abcdefg", 3), ElementsAre("abc", "def", "g"));
   EXPECT_THAT(fold("   x", 2), ElementsAre("  ", "x"));
+  EXPECT_THAT(fold("a\xC2\xA0"
+                   "b c",
+                   4),
+              ElementsAre("a b", "c"));
+  EXPECT_THAT(fold("a bb\xC2\xA0"
+                   "cc",
+                   5),
+              ElementsAre("a", "bb cc"));
+  EXPECT_THAT(fold("aa\xC2\xA0"
+                   "bb",
+                   3),
+              ElementsAre("aa", "bb"));
 }
 
 TEST(DisplayWidth, CountsColumnsAndNotBytes) {
   EXPECT_EQ(display_width("abc"), 3);
-  EXPECT_EQ(display_width("\xC3\xA9"), 1);              // e with acute accent
-  EXPECT_EQ(display_width("e\xCC\x81"), 1);             // e and a combining acute accent
+  EXPECT_EQ(display_width("\xC3\xA9"), 1);                  // e with acute accent
+  EXPECT_EQ(display_width("e\xCC\x81"), 1);                 // e and a combining acute accent
   EXPECT_EQ(display_width("\xE6\xA8\xA1\xE5\x9E\x8B"), 4);  // two Chinese characters
   EXPECT_THAT(fold("\xE6\xA8\xA1\xE5\x9E\x8B", 3), ElementsAre("\xE6\xA8\xA1", "\xE5\x9E\x8B"));
 }

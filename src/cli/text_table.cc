@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kFoldedMin = 16;
+constexpr std::string_view kNoBreakSpace = "\xC2\xA0";
 
 struct Range {
   std::uint32_t first, last;
@@ -29,8 +30,7 @@ constexpr std::array<Range, 7> kWide = {{{0x1100, 0x115F},
                                          {0xFE30, 0xFE6F},
                                          {0xFF00, 0xFF60},
                                          {0x1F300, 0x1FAFF}}};
-constexpr std::array<Range, 4> kCombining = {
-    {{0x0300, 0x036F}, {0x200B, 0x200F}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}}};
+constexpr std::array<Range, 4> kCombining = {{{0x0300, 0x036F}, {0x200B, 0x200F}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}}};
 
 bool within(std::uint32_t point, std::span<const Range> ranges) {
   return std::any_of(ranges.begin(), ranges.end(), [&](auto r) { return point >= r.first && point <= r.last; });
@@ -62,6 +62,17 @@ std::size_t fitting(std::string_view text, std::size_t width) {
     columns += next.columns;
   }
   return bytes;
+}
+
+std::string with_plain_spaces(std::string_view text) {
+  std::string out;
+  while (true) {
+    const auto at = text.find(kNoBreakSpace);
+    out += text.substr(0, at);
+    if (at == std::string_view::npos) return out;
+    out += ' ';
+    text.remove_prefix(at + kNoBreakSpace.size());
+  }
 }
 
 std::vector<std::size_t> column_widths(const std::vector<TableColumn>& columns, const std::vector<TableRow>& rows,
@@ -118,13 +129,19 @@ std::vector<std::string> fold(std::string_view text, std::size_t width) {
   std::vector<std::string> lines;
   while (display_width(text) > width) {
     std::size_t end = fitting(text, width);
+    std::size_t next = end;
     // The break is at the last space that fits, which may stand just behind the piece.
-    if (const auto space = text.rfind(' ', end); space != std::string_view::npos && space != 0) end = space;
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(end);
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    if (const auto space = text.rfind(' ', end); space != std::string_view::npos && space != 0) {
+      end = space;
+      next = std::min(text.find_first_not_of(' ', space), text.size());
+    } else if (const auto held = text.rfind(kNoBreakSpace, end); held != std::string_view::npos && held != 0) {
+      end = held;
+      next = held + kNoBreakSpace.size();
+    }
+    lines.push_back(with_plain_spaces(text.substr(0, end)));
+    text.remove_prefix(next);
   }
-  if (!text.empty() || lines.empty()) lines.emplace_back(text);
+  if (!text.empty() || lines.empty()) lines.push_back(with_plain_spaces(text));
   return lines;
 }
 
@@ -133,8 +150,8 @@ std::string painted(std::string_view text, std::string_view paint, bool colour) 
   return fmt::format("\x1b[{}m{}\x1b[0m", paint, text);
 }
 
-std::string format_table(const std::vector<TableColumn>& columns, const std::vector<TableRow>& rows,
-                         std::size_t width, bool colour) {
+std::string format_table(const std::vector<TableColumn>& columns, const std::vector<TableRow>& rows, std::size_t width,
+                         bool colour) {
   const auto widths = column_widths(columns, rows, width);
   std::vector<TableCell> titles;
   for (const auto& column : columns) titles.push_back({column.title, "2"});

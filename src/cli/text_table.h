@@ -32,7 +32,8 @@ struct TableRow {
 /// the wide ones of East Asia.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
-/// Pieces of at most `width` columns, broken at spaces, or inside words that are longer.  width >= 2.
+/// Pieces of at most `width` columns, broken at spaces, else at no-break spaces (U+00A0, printed as spaces),
+/// else inside words.  width >= 2.
 [[nodiscard]] std::vector<std::string> fold(std::string_view text, std::size_t width);
 
 /// `text` between the escape sequences that switch `paint` on and off, or as it is.

@@ -58,7 +58,8 @@ std::string percent_encode(std::string_view segment) {
 
 Shape example_shape(const Shape& shape) {
   Shape example = shape;
-  std::replace_if(example.begin(), example.end(), [](std::int64_t d) { return d < 0; }, 1);
+  std::replace_if(
+      example.begin(), example.end(), [](std::int64_t d) { return d < 0; }, 1);
   return example;
 }
 
@@ -135,10 +136,10 @@ std::string example_curl(std::string_view url, std::string_view model, std::stri
     return !left_out_of_example(signature, input) && travels_as_binary(input);
   });
   if (!binary) {
-    return fmt::format("curl -s {} -H 'Content-Type: application/json' -d {}", target, shell_quote(json));
+    return fmt::format("curl -s -w '\\n' {} -H 'Content-Type: application/json' -d {}", target, shell_quote(json));
   }
   return fmt::format(
-      "{{ printf '%s' {}; head -c {} /dev/zero; }} | curl -s {} -H 'Content-Type: application/octet-stream' "
+      "{{ printf '%s' {}; head -c {} /dev/zero; }} | curl -s -w '\\n' {} -H 'Content-Type: application/octet-stream' "
       "-H 'Inference-Header-Content-Length: {}' --data-binary @-",
       shell_quote(json), example_binary_bytes(signature), target, json.size());
 }

@@ -32,8 +32,9 @@ TEST(ExampleRequest, WritesPlausibleValuesOfEveryType) {
 }
 
 TEST(ExampleRequest, LeavesOutOptionalInputsUnlessAllAre) {
-  EXPECT_EQ(example_infer_json(with_inputs({{"x", DataType::kInt8, {1}, {}, false}, {"y", DataType::kInt8, {1}, {}, true}})),
-            R"({"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]})");
+  EXPECT_EQ(
+      example_infer_json(with_inputs({{"x", DataType::kInt8, {1}, {}, false}, {"y", DataType::kInt8, {1}, {}, true}})),
+      R"({"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]})");
   EXPECT_EQ(example_infer_json(with_inputs({{"y", DataType::kInt8, {1}, {}, true}})),
             R"({"inputs":[{"name":"y","shape":[1],"datatype":"INT8","data":[1]}]})");
 }
@@ -44,15 +45,17 @@ TEST(ExampleRequest, SendsLargeTensorsAsBinaryZeros) {
                                            {"k", DataType::kInt32, {256}, {}, false}});
   const std::string json = example_infer_json(signature);
   EXPECT_LT(json.size(), 1000);
-  EXPECT_EQ(json.find(R"({"inputs":[{"name":"image","shape":[1,3,224,224],"datatype":"FP32","parameters":{"binary_data_size":602112}},)"
-                      R"({"name":"words","shape":[257],"datatype":"BYTES","parameters":{"binary_data_size":1028}},{"name":"k",)"),
-            0);
+  EXPECT_EQ(
+      json.find(
+          R"({"inputs":[{"name":"image","shape":[1,3,224,224],"datatype":"FP32","parameters":{"binary_data_size":602112}},)"
+          R"({"name":"words","shape":[257],"datatype":"BYTES","parameters":{"binary_data_size":1028}},{"name":"k",)"),
+      0);
   EXPECT_EQ(example_binary_bytes(signature), 602112 + 1028);
 }
 
 TEST(ExampleRequest, ShapesBeyondAnyMemoryDoNotOverflow) {
-  const Signature signature = with_inputs({{"x", DataType::kFp64, {INT64_MAX, 2}, {}, false},
-                                           {"y", DataType::kFp64, {INT64_MAX}, {}, false}});
+  const Signature signature =
+      with_inputs({{"x", DataType::kFp64, {INT64_MAX, 2}, {}, false}, {"y", DataType::kFp64, {INT64_MAX}, {}, false}});
   EXPECT_NE(example_infer_json(signature).find(R"("data":[])"), std::string::npos);
   (void)example_curl("http://h", "m", "", signature);
 }
@@ -98,7 +101,7 @@ TEST_F(PastedLine, KeepsEveryCharacterOfEveryName) {
   const Signature signature = with_inputs({{evil, DataType::kFp32, {1}, {}, false}});
   const std::string url = "http://h:1/'$(id)'";
   const std::string out = run(example_curl(url, evil, "1", signature));
-  EXPECT_EQ(out, "-s\n" + url + model_path(evil, "1") + "/infer\n-H\nContent-Type: application/json\n-d\n" +
+  EXPECT_EQ(out, "-s\n-w\n\\n\n" + url + model_path(evil, "1") + "/infer\n-H\nContent-Type: application/json\n-d\n" +
                      example_infer_json(signature) + "\n");
 }
 
@@ -106,9 +109,10 @@ TEST_F(PastedLine, SendsJsonThenZerosForLargeTensors) {
   const Signature signature = with_inputs({{"it's %s \\n", DataType::kInt16, {1000}, {}, false}});
   const std::string json = example_infer_json(signature);
   const std::string out = run(example_curl("http://h:1", "m", "", signature));
-  EXPECT_EQ(out, "-s\nhttp://h:1/v2/models/m/infer\n-H\nContent-Type: application/octet-stream\n-H\n"
-                 "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\n--data-binary\n@-\n" + json +
-                     std::string(2000, '\0'));
+  EXPECT_EQ(out,
+            "-s\n-w\n\\n\nhttp://h:1/v2/models/m/infer\n-H\nContent-Type: application/octet-stream\n-H\n"
+            "Inference-Header-Content-Length: " +
+                std::to_string(json.size()) + "\n--data-binary\n@-\n" + json + std::string(2000, '\0'));
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ using metrics::Labels;
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kS = 1000 * kMs;
 /// From a small tree to a model that is read from a slow disk.
-constexpr std::array<std::uint64_t, 13> kLoadBoundsNs = {1 * kMs,   5 * kMs, 10 * kMs, 50 * kMs, 100 * kMs,
-                                                         500 * kMs, 1 * kS,  5 * kS,   10 * kS,  30 * kS,
+constexpr std::array<std::uint64_t, 13> kLoadBoundsNs = {1 * kMs,   5 * kMs,  10 * kMs, 50 * kMs, 100 * kMs,
+                                                         500 * kMs, 1 * kS,   5 * kS,   10 * kS,  30 * kS,
                                                          60 * kS,   300 * kS, 600 * kS};
 constexpr std::array<std::uint64_t, 12> kRowBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096};
 constexpr double kNanosecond = 1e-9;
@@ -49,18 +49,18 @@ ModelMetrics::ModelMetrics(metrics::Registry& registry, std::string_view model, 
   constexpr std::string_view kLoadsHelp = "Attempts to load the version, by result.";
   loads_succeeded = registry.counter("protean_model_loads", kLoadsHelp, with("result", "success"));
   loads_failed = registry.counter("protean_model_loads", kLoadsHelp, with("result", "failure"));
-  load_duration = registry.histogram("protean_model_load_duration_seconds",
-                                     "Time that attempts to load the version took.", labels, kLoadBoundsNs,
-                                     kNanosecond);
+  load_duration =
+      registry.histogram("protean_model_load_duration_seconds", "Time that attempts to load the version took.", labels,
+                         kLoadBoundsNs, kNanosecond);
 }
 
 metrics::Counter& ModelMetrics::failures(Code code) {
   const auto index = static_cast<std::size_t>(code);
   PROTEAN_CHECK(index < kCodeCount);
   std::call_once(failures_made_[index], [&] {
-    failures_[index] = registry_.counter(
-        "protean_request_failures", "Inference requests answered with an error, by code.",
-        {{"model", model_}, {"version", version_}, {"code", std::string(code_name(code))}});
+    failures_[index] =
+        registry_.counter("protean_request_failures", "Inference requests answered with an error, by code.",
+                          {{"model", model_}, {"version", version_}, {"code", std::string(code_name(code))}});
   });
   return *failures_[index];
 }

@@ -36,7 +36,7 @@ class ModelMetrics {
   /// Forgets this version's series: call when it is gone for good, not when it is replaced.
   void remove_from_registry();
 
-  std::shared_ptr<metrics::Counter> requests;  // inference requests, failed ones included
+  std::shared_ptr<metrics::Counter> requests;                           // inference requests, failed ones included
   std::array<std::shared_ptr<metrics::Histogram>, kStageCount> stages;  // nanoseconds
   std::shared_ptr<metrics::Histogram> duration;                         // nanoseconds, read to encode
   std::shared_ptr<metrics::Histogram> batch_rows;                       // rows of one run

@@ -26,9 +26,9 @@ class Protocol {
   /// Errors: what the client did wrong, in its own terms; encode_error() turns them into bytes.
   [[nodiscard]] virtual Result<Operation> decode(const RequestView& request) const = 0;
   /// The answer's bytes.  `operation` is what decode() returned for this request.
-  /// An outcome that cannot be expressed becomes the dialect's own error.
-  [[nodiscard]] virtual Response encode(const RequestView& request, const Operation& operation,
-                                        Outcome outcome) const = 0;
+  /// Errors: an outcome that the dialect cannot express (BYTES that are no UTF-8 as JSON); encode_error() follows.
+  [[nodiscard]] virtual Result<Response> encode(const RequestView& request, const Operation& operation,
+                                                Outcome outcome) const = 0;
   [[nodiscard]] virtual Response encode_error(const RequestView& request, const Error& error) const = 0;
 };
 

@@ -27,21 +27,21 @@ class MetricsPage final : public Protocol {
   [[nodiscard]] Result<Operation> decode(const RequestView& request) const override {
     const auto& head = request.head;
     if (head.method != "GET" && head.method != "HEAD") {
-      auto refusal = plain_text(405, fmt::format("/metrics: method {}, expected GET or HEAD\n", printable(head.method)));
+      auto refusal =
+          plain_text(405, fmt::format("/metrics: method {}, expected GET or HEAD\n", printable(head.method)));
       refusal.headers.emplace_back("allow", "GET, HEAD");
       return Operation(Immediate{std::move(refusal)});
     }
     const auto format = choose_metrics_format(head.headers.find("accept").value_or(""));
     const auto families = registry_.snapshot();
-    auto response =
-        make_response(200, metrics_content_type(format), Slice::of(format_metrics(families, format)));
+    auto response = make_response(200, metrics_content_type(format), Slice::of(format_metrics(families, format)));
     response.headers.emplace_back("cache-control", "no-store");
     return Operation(Immediate{std::move(response)});
   }
 
-  [[nodiscard]] Response encode(const RequestView&, const Operation& operation, Outcome) const override {
+  [[nodiscard]] Result<Response> encode(const RequestView&, const Operation& operation, Outcome) const override {
     if (const auto* immediate = std::get_if<Immediate>(&operation)) return immediate->response;
-    return plain_text(500, "/metrics: unexpected operation\n");
+    return fail(Code::kInternal, "/metrics: unexpected operation");
   }
 
   [[nodiscard]] Response encode_error(const RequestView&, const Error& error) const override {

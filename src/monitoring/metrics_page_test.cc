@@ -25,7 +25,7 @@ Response scrape(metrics::Registry& registry, std::string_view method, std::strin
   EXPECT_TRUE(page->claims(head));
   auto operation = page->decode(request);
   EXPECT_TRUE(operation.has_value());
-  return page->encode(request, *operation, std::monostate{});
+  return *page->encode(request, *operation, std::monostate{});
 }
 
 std::string header(const Response& response, std::string_view name) {
@@ -87,8 +87,8 @@ TEST(MetricsPage, IsCleanForPromtool) {
   fill(registry);
   const std::string file = testing::TempDir() + "metrics_page_test.txt";
   std::ofstream(file) << text(scrape(registry, "GET", ""));
-  const std::string command = (own ? "'" + tool + "'" : "promtool") + " check metrics <'" + file + "' >'" + file +
-                              ".out' 2>&1";
+  const std::string command =
+      (own ? "'" + tool + "'" : "promtool") + " check metrics <'" + file + "' >'" + file + ".out' 2>&1";
   const int code = std::system(command.c_str());
   std::stringstream said;
   said << std::ifstream(file + ".out").rdbuf();

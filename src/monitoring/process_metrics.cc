@@ -101,8 +101,8 @@ struct Figures {
 }  // namespace
 
 void add_process_metrics(metrics::Registry& registry) {
-  registry.gauge("protean_build_info", "Always 1; the label tells the version that runs.",
-                 {{"version", PROTEAN_VERSION}})
+  registry
+      .gauge("protean_build_info", "Always 1; the label tells the version that runs.", {{"version", PROTEAN_VERSION}})
       ->set(1);
   Figures figures{
       .cpu = registry.outside_counter("process_cpu_seconds", "User and system CPU time of the process."),

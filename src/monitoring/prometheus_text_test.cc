@@ -97,8 +97,9 @@ TEST(PrometheusText, LatencyLimitsShowNoRoundingNoise) {
   Registry registry;
   (void)registry.histogram("t_seconds", "T.", {}, metrics::latency_bounds_ns(), 1e-9);
   const std::string text = format_metrics(registry.snapshot(), MetricsFormat::kPrometheus);
-  for (const char* le : {"1e-05", "2.5e-05", "5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01",
-                         "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"}) {
+  for (const char* le :
+       {"1e-05", "2.5e-05", "5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01",
+        "0.025", "0.05",    "0.1",   "0.25",   "0.5",     "1",      "2.5",   "5",      "10",    "+Inf"}) {
     EXPECT_NE(text.find("t_seconds_bucket{le=\"" + std::string(le) + "\"} 0\n"), std::string::npos) << le;
   }
 }

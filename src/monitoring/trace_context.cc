@@ -16,8 +16,7 @@ namespace {
 constexpr char kHex[] = "0123456789abcdef";
 
 bool is_lower_hex(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 bool all_zero(std::string_view text) noexcept { return text.find_first_not_of('0') == std::string_view::npos; }

@@ -58,6 +58,14 @@ void write_line(const Call& call, const AccessLog& log, const Response& response
 
 }  // namespace
 
+UnresolvedRequests::UnresolvedRequests(metrics::Registry& registry) {
+  for (std::size_t i = 1; i < kCodeCount; ++i) {
+    by_code_[i] = registry.counter("protean_unresolved_requests",
+                                   "Requests that failed before a model version was known, by status code",
+                                   {{"code", std::string(code_name(static_cast<Code>(i)))}});
+  }
+}
+
 void record_call(const Call& call, const Error* error, const AccessLog& log, Response& response) {
   const TimePoint now = Clock::system().now();
   const StageTimes times = stage_times(call, now);

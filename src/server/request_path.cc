@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "server/record.h"
 
 namespace protean {
 namespace {
@@ -31,7 +30,8 @@ RequestPath::RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Pro
     : parts_(parts),
       protocols_(std::move(protocols)),
       unroutable_(parts_.registry.counter("protean_unroutable_requests",
-                                          "Requests for a path or method that no protocol serves")) {}
+                                          "Requests for a path or method that no protocol serves")),
+      unresolved_(parts_.registry) {}
 
 const Protocol* RequestPath::find_protocol(const RequestHead& head) const noexcept {
   for (const auto& protocol : protocols_) {
@@ -84,9 +84,11 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
 void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   call.outcome_at = Clock::system().now();
   const RequestView view = call.view();
-  Response response = outcome ? call.protocol->encode(view, call.operation, std::move(*outcome))
-                              : call.protocol->encode_error(view, outcome.error());
-  record_call(call, outcome ? nullptr : &outcome.error(), parts_.access_log, response);
+  Result<Response> encoded = std::move(outcome).and_then(
+      [&](Outcome&& value) { return call.protocol->encode(view, call.operation, std::move(value)); });
+  Response response = encoded ? std::move(*encoded) : call.protocol->encode_error(view, encoded.error());
+  if (!encoded && !call.version) unresolved_.add(encoded.error().code);
+  record_call(call, encoded ? nullptr : &encoded.error(), parts_.access_log, response);
   call.reply(std::move(response));
 }
 
@@ -112,8 +114,9 @@ void RequestPath::watch_ready(const std::shared_ptr<Call>& call) {
   stream_call->calls()->keep_open();
   parts_.readiness.watch([call, stream = stream_call->calls()->stream_handle()](bool ready) {
     if (stream->cancelled()) return false;
-    stream->send(call->protocol->encode(call->view(), call->operation, Outcome(ready)));
-    return true;
+    auto message = call->protocol->encode(call->view(), call->operation, Outcome(ready));
+    if (message) stream->send(std::move(*message));
+    return message.has_value();
   });
 }
 

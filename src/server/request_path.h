@@ -14,6 +14,7 @@
 #include "serving/scheduler.h"
 #include "server/call.h"
 #include "server/control.h"
+#include "server/record.h"
 #include "server/readiness.h"
 
 namespace protean {
@@ -52,6 +53,7 @@ class RequestPath final : public RequestHandler {
   const RequestPathParts parts_;
   const std::vector<std::unique_ptr<Protocol>> protocols_;
   const std::shared_ptr<metrics::Counter> unroutable_;
+  UnresolvedRequests unresolved_;
   std::mutex mutex_;
   std::vector<std::weak_ptr<StreamCalls>> streams_;  // guarded by mutex_
   std::size_t purge_at_ = 64;                        // guarded by mutex_

@@ -146,6 +146,18 @@ TEST_F(RequestPathTest, AnswersInTheDialectWhenTheModelIsUnknownBrokenOrFails) {
   EXPECT_NE(text_of(failed).find("the model failed (model failing, version 1)"), std::string::npos);
 }
 
+TEST_F(RequestPathTest, CountsByCodeWhatReachesNoModel) {
+  ask("POST", "/v2/models/nobody/infer", kBody);
+  ask("POST", "/v2/models/m/infer", "{");
+  const auto count = [&](std::string code) {
+    return registry_.counter("protean_unresolved_requests",
+                             "Requests that failed before a model version was known, by status code",
+                             {{"code", std::move(code)}})->value();
+  };
+  EXPECT_EQ(count("NOT_FOUND"), 1U);
+  EXPECT_EQ(count("INVALID_ARGUMENT"), 1U);
+}
+
 TEST_F(RequestPathTest, AnswersPathsNobodyClaims) {
   EXPECT_EQ(ask("GET", "/nowhere").status, 404);
   const auto exchange = std::make_shared<MemoryExchange>("POST", "/some.Service/Method", "");

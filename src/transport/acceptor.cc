@@ -41,7 +41,8 @@ tl::unexpected<Error> listen_error(const std::string& address, const error_code&
     return fail(Code::kAlreadyExists, "cannot listen on " + address + ": the port is in use by another process");
   }
   if (error == boost::asio::error::access_denied) {
-    return fail(Code::kPermissionDenied, "cannot listen on " + address + ": permission denied (ports below 1024 need root)");
+    return fail(Code::kPermissionDenied,
+                "cannot listen on " + address + ": permission denied (ports below 1024 need root)");
   }
   return fail(Code::kUnavailable, "cannot listen on " + address + ": " + error.message());
 }
@@ -57,8 +58,7 @@ std::string peer_text(const sockaddr_storage& address) {
 
 }  // namespace
 
-Acceptor::Acceptor(const TransportContext& context, ConnectionCount& count,
-                   std::vector<std::unique_ptr<IoLoop>>& loops)
+Acceptor::Acceptor(const TransportContext& context, ConnectionCount& count, std::vector<std::unique_ptr<IoLoop>>& loops)
     : context_(context), count_(count), loops_(loops) {}
 
 Acceptor::~Acceptor() { stop(); }
@@ -69,8 +69,8 @@ Result<tcp::endpoint> Acceptor::listen(const std::string& host, std::uint16_t po
   tcp::resolver resolver(io_);
   const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error);
   if (error || found.empty()) {
-    return fail(Code::kInvalidArgument, "cannot listen on " + address + ": no address for host '" + host +
-                                            "': " + error.message());
+    return fail(Code::kInvalidArgument,
+                "cannot listen on " + address + ": no address for host '" + host + "': " + error.message());
   }
   const tcp::endpoint endpoint = found.begin()->endpoint();
   tcp::acceptor socket(io_);
@@ -82,8 +82,8 @@ Result<tcp::endpoint> Acceptor::listen(const std::string& host, std::uint16_t po
   if (error) return listen_error(address, error);
   const tcp::endpoint bound = socket.local_endpoint(error);
   if (error) return listen_error(address, error);
-  listeners_.push_back(std::unique_ptr<Listener>(
-      new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_)}));
+  listeners_.push_back(
+      std::unique_ptr<Listener>(new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_)}));
   return bound;
 }
 
@@ -107,6 +107,8 @@ void Acceptor::stop() {
   boost::asio::post(io_, [this] {
     error_code ignored;
     for (auto& listener : listeners_) {
+      // Clients that the kernel has let in already are served: closing would reset them.
+      if (thread_.joinable()) accept_all(*listener);
       listener->socket.close(ignored);
       listener->backoff.cancel();
     }

@@ -18,9 +18,9 @@ namespace protean {
 namespace {
 
 constexpr std::size_t kFirstBytes = 4096;
-constexpr std::size_t kFirstFactor = 4;   // of the coded size: what JSON usually grows by
+constexpr std::size_t kFirstFactor = 4;                        // of the coded size: what JSON usually grows by
 constexpr std::size_t kStreamBytesMax = std::size_t{1} << 30;  // zlib counts in 32 bits
-constexpr int kWindowLogMax = 23;         // 8 MiB, what RFC 9659 asks of every decoder
+constexpr int kWindowLogMax = 23;                              // 8 MiB, what RFC 9659 asks of every decoder
 constexpr int kFastLevel = 1;
 
 /// The decoded bytes so far, never more than `size_max`.

@@ -23,6 +23,8 @@ namespace {
 
 /// What one connection may read in one turn while others wait.
 constexpr std::size_t kTurnBytesMax = std::size_t{1} << 20;
+/// Bytes in scratch memory weigh more than those of a body: they may be many requests, each with its work.
+constexpr std::size_t kScratchWeight = 16;
 constexpr std::size_t kVectorsMax = 64;
 /// Rounds of "everything is sent, have you more?" in one turn.
 constexpr int kDrainedRoundsMax = 8;
@@ -38,18 +40,24 @@ Connection::Connection(IoLoop& loop, AcceptedSocket socket, std::size_t index)
     : loop_(loop),
       context_(loop.context()),
       mailbox_(loop.mailbox()),
-      socket_(loop.io(), socket.descriptor),
+      descriptor_(socket.descriptor),
       peer_(std::move(socket.peer)),
       tls_(socket.tls != nullptr ? socket.tls->accept(socket.descriptor) : nullptr),
       index_(index),
-      phase_(socket.tls != nullptr ? Phase::kHandshake : Phase::kSniffing) {}
+      phase_(socket.tls != nullptr ? Phase::kHandshake : Phase::kSniffing) {
+  socket_.emplace(loop.io());
+}
 
 Connection::~Connection() = default;
 
 void Connection::start() {
   const TimePoint now = loop_.now();
-  if (phase_ == Phase::kHandshake && tls_ == nullptr) return close();
-  phase_deadline_ = now + (phase_ == Phase::kHandshake ? context_.limits.header_time_max : context_.limits.idle_time_max);
+  boost::system::error_code error;
+  socket_->assign(descriptor_, error);
+  if (error) ::close(descriptor_);  // the kernel watches no more descriptors for us
+  if (error || (phase_ == Phase::kHandshake && tls_ == nullptr)) return close();
+  phase_deadline_ =
+      now + (phase_ == Phase::kHandshake ? context_.limits.header_time_max : context_.limits.idle_time_max);
   arm(Wait::kRead);
 }
 
@@ -74,7 +82,9 @@ void Connection::on_event(Wait wait, bool aborted) {
   if (phase_ == Phase::kClosed) {
     drop_session();
     tls_.reset();
-    if (waits_ == 0) loop_.forget(*this);  // destroys this object, unless an exchange still holds it
+    if (waits_ != 0) return;
+    socket_.reset();      // here and not in the destructor, which may run on any thread and outlive the loop
+    loop_.forget(*this);  // destroys this object, unless an exchange still holds it
     return;
   }
   if (aborted) return;
@@ -93,7 +103,7 @@ void Connection::on_event(Wait wait, bool aborted) {
 }
 
 void Connection::on_socket_error() {
-  pollfd state{socket_.native_handle(), 0, 0};
+  pollfd state{descriptor_, 0, 0};
   // Urgent data wakes this wait as well; it is nobody's business here.
   if (::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) close();
 }
@@ -125,7 +135,9 @@ void Connection::read_turn() {
 /// True when there may be more to read.
 bool Connection::read_once(std::size_t& budget) {
   const std::span<std::byte> target = session_ != nullptr ? session_->read_target() : std::span<std::byte>{};
-  const std::span<std::byte> into = target.empty() ? loop_.scratch() : target;
+  const std::span<std::byte> scratch = loop_.scratch();
+  const std::size_t worth = session_ != nullptr ? session_->scratch_bytes_max() : scratch.size();
+  const std::span<std::byte> into = target.empty() ? scratch.first(std::min(scratch.size(), worth)) : target;
   const IoResult outcome = read_some(into);
   if (outcome.kind == IoResult::Kind::kWouldBlock) return false;
   if (outcome.kind != IoResult::Kind::kMoved) {
@@ -133,13 +145,14 @@ bool Connection::read_once(std::size_t& budget) {
     return false;
   }
   context_.metrics->received_bytes->add(outcome.count);
-  budget -= std::min(budget, outcome.count);
+  budget -= std::min(budget, target.empty() ? outcome.count * kScratchWeight : outcome.count);
   if (target.empty()) {
     deliver(into.first(outcome.count));
-  } else {
-    session_->on_target_filled(outcome.count);
+    return outcome.count == into.size();
   }
-  return phase_ != Phase::kClosed && outcome.count == into.size();
+  session_->on_target_filled(outcome.count);
+  // A body that is complete is most likely all that the client has sent: no try to read more in vain.
+  return outcome.count == into.size() && !session_->read_target().empty();
 }
 
 void Connection::deliver(std::span<const std::byte> bytes) {
@@ -182,7 +195,7 @@ void Connection::on_peer_finished() {
 
 void Connection::discard() {
   for (std::size_t read = 0; read < kTurnBytesMax;) {
-    const ssize_t count = ::recv(socket_.native_handle(), loop_.scratch().data(), loop_.scratch().size(), MSG_DONTWAIT);
+    const ssize_t count = ::recv(descriptor_, loop_.scratch().data(), loop_.scratch().size(), MSG_DONTWAIT);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count <= 0) return close();
     read += static_cast<std::size_t>(count);
@@ -243,7 +256,7 @@ bool Connection::flush_once() {
 IoResult Connection::read_some(std::span<std::byte> into) {
   if (tls_ != nullptr) return tls_->read(into);
   while (true) {
-    const ssize_t count = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+    const ssize_t count = ::recv(descriptor_, into.data(), into.size(), MSG_DONTWAIT);
     if (count > 0) return {IoResult::Kind::kMoved, static_cast<std::size_t>(count)};
     if (count == 0) return {IoResult::Kind::kEnd, 0};
     if (errno == EAGAIN) return {IoResult::Kind::kWouldBlock, 0};
@@ -257,9 +270,9 @@ IoResult Connection::write_some(std::span<const iovec> vectors) {
   message.msg_iov = const_cast<iovec*>(vectors.data());  // sendmsg() only reads it
   message.msg_iovlen = vectors.size();
   while (true) {
-    const ssize_t count = vectors.size() == 1 ? ::send(socket_.native_handle(), vectors[0].iov_base,
-                                                       vectors[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                              : ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t count =
+        vectors.size() == 1 ? ::send(descriptor_, vectors[0].iov_base, vectors[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                            : ::sendmsg(descriptor_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) return {IoResult::Kind::kMoved, static_cast<std::size_t>(count)};
     if (errno == EAGAIN) return {IoResult::Kind::kWouldBlock, 0};
     if (errno != EINTR) return {IoResult::Kind::kFailed, 0};
@@ -269,7 +282,8 @@ IoResult Connection::write_some(std::span<const iovec> vectors) {
 void Connection::wait_for_more() {
   const bool blocked = stuck_since_ != kNever;
   if (blocked && !waiting(Wait::kWrite)) arm(Wait::kWrite);
-  const bool reads = phase_ == Phase::kLingering || (!peer_finished_ && (session_ == nullptr || session_->wants_read()));
+  const bool reads =
+      phase_ == Phase::kLingering || (!peer_finished_ && (session_ == nullptr || session_->wants_read()));
   if (reads) {
     if (!waiting(Wait::kRead)) arm(Wait::kRead);
   } else if (!waiting(Wait::kRead) && !waiting(Wait::kError)) {
@@ -290,15 +304,21 @@ void Connection::arm(Wait wait) {
   const auto kind = wait == Wait::kRead    ? descriptor_base::wait_read
                     : wait == Wait::kWrite ? descriptor_base::wait_write
                                            : descriptor_base::wait_error;
-  socket_.async_wait(kind, [this, wait](const boost::system::error_code& error) {
+  socket_->async_wait(kind, [this, wait](const boost::system::error_code& error) {
     on_event(wait, error == boost::asio::error::operation_aborted);
   });
 }
 
 void Connection::drain() {
   draining_ = true;
-  if (phase_ == Phase::kHandshake || phase_ == Phase::kSniffing) return close();
-  if (phase_ != Phase::kOpen) return;
+  if (phase_ == Phase::kLingering || phase_ == Phase::kClosed) return;
+  if (phase_ == Phase::kHandshake) return close();
+  // What has arrived but was not looked at yet is in flight as well.
+  in_turn_ = true;
+  if (session_ == nullptr || session_->wants_read()) read_turn();
+  in_turn_ = false;
+  if (phase_ == Phase::kClosed) return;
+  if (session_ == nullptr) return close();
   session_->drain();
   end_turn();
 }
@@ -308,7 +328,7 @@ void Connection::linger() {
   leave_count();
   if (peer_finished_) return close();
   if (tls_ != nullptr) tls_->finish();
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(descriptor_, SHUT_WR);
   phase_ = Phase::kLingering;
   phase_deadline_ = loop_.now() + kLingerMax;
 }
@@ -318,8 +338,13 @@ void Connection::close() {
   phase_ = Phase::kClosed;
   leave_count();
   if (timers_) loop_.cancel_timers_of(*this);
+  if (stuck_since_ != kNever) {
+    // What the client does not read must not stay in the kernel either.
+    const ::linger reset{1, 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  }
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  socket_->close(ignored);
   // A method of the session may be running: session and connection go when nothing of them is on the stack.
   waits_ = static_cast<unsigned char>(waits_ | 1U << static_cast<unsigned>(Wait::kGone));
   boost::asio::post(loop_.io(), [this] { on_event(Wait::kGone, false); });
@@ -344,7 +369,7 @@ void Connection::flush_soon() {
 
 void Connection::post(std::function<void()> task) { mailbox_->post({shared_from_this(), std::move(task)}); }
 
-bool Connection::in_loop() const noexcept { return loop_.is_current(); }
+bool Connection::in_loop() const noexcept { return IoLoop::current() == &loop_; }
 
 std::uint64_t Connection::run_at(TimePoint when, std::function<void()> task) {
   timers_ = true;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -16,7 +17,8 @@
 
 namespace protean {
 
-/// Loop-thread only, except post() and in_loop().
+/// Loop-thread only, except post(), in_loop() and the destructor: exchanges may keep a closed connection for longer
+/// than its loop lives.
 class Connection final : public SessionHost {
  public:
   /// Takes over the socket.  `index`: its place in the loop's list.
@@ -80,18 +82,19 @@ class Connection final : public SessionHost {
   IoLoop& loop_;
   const TransportContext& context_;
   const std::shared_ptr<Mailbox> mailbox_;
-  boost::asio::posix::stream_descriptor socket_;
+  const int descriptor_;  // socket_ owns it
+  std::optional<boost::asio::posix::stream_descriptor> socket_;
   const std::string peer_;
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Session> session_;
   OutputQueue output_;
-  std::string sniffed_;           // bytes that could still become an HTTP/2 preface
-  TimePoint phase_deadline_ = kNever;   // of handshake, first byte, preface and lingering
-  TimePoint stuck_since_ = kNever;      // the socket takes no more output since then
+  std::string sniffed_;                // bytes that could still become an HTTP/2 preface
+  TimePoint phase_deadline_ = kNever;  // of handshake, first byte, preface and lingering
+  TimePoint stuck_since_ = kNever;     // the socket takes no more output since then
   std::size_t index_;
   Phase phase_ = Phase::kSniffing;
-  unsigned char waits_ = 0;       // bit set of Wait: handlers that will still be called
-  bool timers_ = false;           // some may still be pending
+  unsigned char waits_ = 0;  // bit set of Wait: handlers that will still be called
+  bool timers_ = false;      // some may still be pending
   bool counted_ = true;
   bool peer_finished_ = false;
   bool draining_ = false;

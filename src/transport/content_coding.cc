@@ -23,8 +23,8 @@ bool has_header(const Response& response, std::string_view name) noexcept {
 bool is_compressible(std::string_view content_type) noexcept {
   const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
   if (type.size() >= 5 && equals_ignore_case(type.substr(0, 5), "text/")) return true;
-  constexpr std::array kTypes = {"application/json",       "application/javascript",       "application/xml",
-                                 "application/x-ndjson",   "application/openmetrics-text", "image/svg+xml",
+  constexpr std::array kTypes = {"application/json",        "application/javascript",       "application/xml",
+                                 "application/x-ndjson",    "application/openmetrics-text", "image/svg+xml",
                                  "application/problem+json"};
   return std::any_of(kTypes.begin(), kTypes.end(), [&](const char* t) { return equals_ignore_case(type, t); });
 }
@@ -97,8 +97,8 @@ Result<std::optional<Coding>> parse_content_encoding(std::string_view field) {
     if (name.empty() || equals_ignore_case(name, "identity")) continue;
     const auto found = find_coding(name);
     if (!found) {
-      return fail(Code::kUnimplemented, "content-encoding '" + printable(name) + "': expected one of " +
-                                            std::string(kAcceptedCodings));
+      return fail(Code::kUnimplemented,
+                  "content-encoding '" + printable(name) + "': expected one of " + std::string(kAcceptedCodings));
     }
     if (coding) return fail(Code::kUnimplemented, "content-encoding: more than one coding, expected at most one");
     coding = found;

@@ -51,8 +51,8 @@ class IoLoop {
   [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
   [[nodiscard]] const TransportContext& context() const noexcept { return context_; }
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
-  /// True on this loop's thread.  Thread-safe.
-  [[nodiscard]] bool is_current() const noexcept { return current_ == this; }
+  /// The loop whose thread this is; nullptr on other threads.  Thread-safe.
+  [[nodiscard]] static const IoLoop* current() noexcept { return current_; }
   [[nodiscard]] TimePoint now() const noexcept { return context_.clock->now(); }
   /// Valid until the next event.
   [[nodiscard]] std::span<std::byte> scratch() noexcept { return scratch_; }

@@ -32,8 +32,8 @@ class Mailbox {
 
  private:
   std::mutex mutex_;
-  std::function<void()> wake_;    // guarded by mutex_; empty when closed
-  std::vector<Letter> letters_;   // guarded by mutex_
+  std::function<void()> wake_;   // guarded by mutex_; empty when closed
+  std::vector<Letter> letters_;  // guarded by mutex_
 };
 
 }  // namespace protean

@@ -44,10 +44,10 @@ class OutputQueue {
   void seal_tail();
   void observe(TimePoint now);
 
-  std::vector<Slice> pieces_;    // sent ones in front of front_ are empty
-  std::size_t front_ = 0;        // index of the first piece not sent
-  Buffer tail_;                  // small appends collect here, after all pieces_
-  std::size_t front_sent_ = 0;   // bytes sent of the first piece (of tail_ when there are no pieces)
+  std::vector<Slice> pieces_;   // sent ones in front of front_ are empty
+  std::size_t front_ = 0;       // index of the first piece not sent
+  Buffer tail_;                 // small appends collect here, after all pieces_
+  std::size_t front_sent_ = 0;  // bytes sent of the first piece (of tail_ when there are no pieces)
   std::size_t bytes_ = 0;
   std::uint64_t sent_ = 0;
   std::vector<Mark> marks_;

@@ -58,6 +58,8 @@ class Session {
   /// memory. Bytes read there are reported by on_target_filled() instead of on_bytes().
   [[nodiscard]] virtual std::span<std::byte> read_target() { return {}; }
   virtual void on_target_filled(std::size_t /*count*/) {}
+  /// How many bytes are worth reading into scratch memory at once, > 0: what is read there is copied once more.
+  [[nodiscard]] virtual std::size_t scratch_bytes_max() const noexcept { return SIZE_MAX; }
   /// Consumes all of `bytes` (keeping a copy of an unfinished tail), calls the handler for what is complete
   /// and appends answers to the output.
   virtual void on_bytes(std::span<const std::byte> bytes) = 0;

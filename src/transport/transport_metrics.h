@@ -13,9 +13,9 @@ namespace protean {
 struct TransportMetrics {
   explicit TransportMetrics(metrics::Registry& registry);
 
-  std::shared_ptr<metrics::Gauge> connections;           // open now
+  std::shared_ptr<metrics::Gauge> connections;  // open now
   std::shared_ptr<metrics::Counter> connections_accepted;
-  std::shared_ptr<metrics::Counter> connections_refused; // over the limit
+  std::shared_ptr<metrics::Counter> connections_refused;  // over the limit
   std::shared_ptr<metrics::Counter> received_bytes;
   std::shared_ptr<metrics::Counter> sent_bytes;
   std::shared_ptr<metrics::Counter> tls_handshake_failures;

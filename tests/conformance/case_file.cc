@@ -48,7 +48,8 @@ Case parse_case(const std::filesystem::path& path, std::string text) {
   }
   result.sections = split_lines_by(text, "----");
   if (result.title.empty() || (result.sections.size() != 2 && result.sections.size() != 4)) {
-    throw std::runtime_error(fmt::format("{}: case '{}' needs a title and two or four sections", path.string(), result.title));
+    throw std::runtime_error(
+        fmt::format("{}: case '{}' needs a title and two or four sections", path.string(), result.title));
   }
   return result;
 }
@@ -111,7 +112,8 @@ CaseRequest parse_request(const std::string& section) {
     request.head.method = "POST";
     request.head.path = "/" + request.head.path;
     const std::string rest = section.substr(std::min(line.size() + 1, section.size()));
-    request.body = padded(rest.starts_with("hex") ? parse_hex(rest.substr(3)) : message_from_text(request.head.path, rest));
+    request.body =
+        padded(rest.starts_with("hex") ? parse_hex(rest.substr(3)) : message_from_text(request.head.path, rest));
     return request;
   }
   const auto mark = body.find("<<<");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,9 @@ struct Case {
   std::string title;
   std::vector<std::string> sections;
 };
+
+/// How GoogleTest names the parameter of a failed test.
+inline void PrintTo(const Case& one, std::ostream* out) { *out << one.file << ": " << one.title; }
 
 /// All cases of all *.case files below `folder`, in the order of their names. Throws std::runtime_error.
 [[nodiscard]] std::vector<Case> read_cases(const std::filesystem::path& folder);

@@ -65,8 +65,8 @@ std::string format_infer(const InferRequest& request) {
   if (!request.id.empty()) out += fmt::format(" id \"{}\"", escape(request.id));
   for (const auto& [name, value] : request.parameters) out += "\n" + format_parameter(name, value);
   for (const auto& input : request.inputs) {
-    out += fmt::format("\ninput {} {} {}{}", input.name, data_type_name(input.tensor.type), format_shape(input.tensor.shape),
-                       format_elements(input.tensor));
+    out += fmt::format("\ninput {} {} {}{}", input.name, data_type_name(input.tensor.type),
+                       format_shape(input.tensor.shape), format_elements(input.tensor));
     for (const auto& [name, value] : input.parameters) out += "\n  " + format_parameter(name, value);
   }
   for (const auto& output : request.outputs) {
@@ -105,7 +105,9 @@ std::vector<std::string> words(const std::string& line, std::size_t count_max) {
   return out;
 }
 
-[[noreturn]] void bad_line(const std::string& line) { throw std::runtime_error("cannot read the outcome line: " + line); }
+[[noreturn]] void bad_line(const std::string& line) {
+  throw std::runtime_error("cannot read the outcome line: " + line);
+}
 
 /// Lets the JSON decoder read a tensor or a parameter of the outcome.
 InferRequest from_json(const std::string& json) {
@@ -125,7 +127,8 @@ Slice parse_bytes(std::string_view hex) {
 
 Shape parse_shape(std::string_view text) {
   Shape shape;
-  for (const auto dimension : split(text.substr(1, text.size() - 2), ',')) shape.push_back(std::stoll(std::string(dimension)));
+  for (const auto dimension : split(text.substr(1, text.size() - 2), ','))
+    shape.push_back(std::stoll(std::string(dimension)));
   return shape;
 }
 
@@ -135,8 +138,8 @@ InferOutput parse_output(const std::string& line) {
   const bool raw = parts[4].starts_with("hex");
   const std::string data = raw ? "[]" : parts[4];
   const std::string shape = raw ? "[0]" : parts[3];
-  auto request = from_json(fmt::format(R"({{"inputs":[{{"name":"{}","shape":{},"datatype":"{}","data":{}}}]}})", parts[1], shape,
-                                       parts[2], data));
+  auto request = from_json(fmt::format(R"({{"inputs":[{{"name":"{}","shape":{},"datatype":"{}","data":{}}}]}})",
+                                       parts[1], shape, parts[2], data));
   InferOutput output{parts[1], std::move(request.inputs[0].tensor), {}};
   if (raw) {
     output.tensor.shape = parse_shape(parts[3]);
@@ -154,7 +157,8 @@ InferResult parse_result(std::istringstream& lines, const std::vector<std::strin
     }
     const auto parts = words(line, 3);
     if (parts.size() != 3 || parts[0] != "parameter") bad_line(line);
-    auto parameters = from_json(fmt::format(R"({{"inputs":[],"parameters":{{"{}":{}}}}})", parts[1], parts[2])).parameters;
+    auto parameters =
+        from_json(fmt::format(R"({{"inputs":[],"parameters":{{"{}":{}}}}})", parts[1], parts[2])).parameters;
     (result.outputs.empty() ? result.parameters : result.outputs.back().parameters).push_back(parameters.at(0));
   }
   return result;

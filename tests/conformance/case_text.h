@@ -10,9 +10,10 @@
 
 namespace protean::conformance {
 
-/// One line for most: `server live`, `watch ready`, `model ready iris/3`, `models ready only`, `load iris`, `immediate`.
-/// An inference is `infer MODEL[/VERSION] [id "ID"]` with one line for each parameter, input (`input x FP32 [1,2] 1.5 2`)
-/// and requested output; parameters of tensors stand indented behind them. FP16 and BF16 are shown as hexadecimal bits.
+/// One line for most: `server live`, `watch ready`, `model ready iris/3`, `models ready only`, `load iris`,
+/// `immediate`. An inference is `infer MODEL[/VERSION] [id "ID"]` with one line for each parameter, input (`input x
+/// FP32 [1,2] 1.5 2`) and requested output; parameters of tensors stand indented behind them. FP16 and BF16 are shown
+/// as hexadecimal bits.
 [[nodiscard]] std::string format_operation(const Operation& operation);
 
 /// `true`, `false`, `done`, or lines of one kind:

@@ -54,7 +54,7 @@ def test_json_keeps_every_value(models, way, datatype):
     assert_same_bits(ways.CLEAR[way](models, Call(_model(datatype), [("x", datatype, array)]))["y"], array)
 
 
-@pytest.mark.parametrize("datatype", [name for name in ALL if name != "BF16"])
+@pytest.mark.parametrize("datatype", ALL)
 @pytest.mark.parametrize("way", TRITON)
 def test_tritonclient_keeps_every_value(models, way, datatype):
     array = _values(datatype)
@@ -182,12 +182,6 @@ def test_six_hundred_kilobytes_arrive_whole_in_every_encoding(models):
     for way in ["curl, HTTP/1.1, flat JSON", "curl, HTTP/2, gzip", "tritonclient.http, binary in and out", "tritonclient.grpc",
                 "grpcio, typed contents"]:  # fmt: skip
         assert_same_bits(ways.CLEAR[way](models, call)["y"], array)
-
-
-@pytest.mark.parametrize("way", TRITON)
-def test_tritonclient_keeps_bfloat16_as_its_float32(models, way):
-    array = _values("BF16").astype(np.float32)
-    assert_same_bits(ways.CLEAR[way](models, Call("identity_bf16", [("x", "BF16", array)]))["y"], array)
 
 
 def _send_binary(server, model: str, datatype: str, shape: list[int], raw: bytes, binary_out: bool = True):

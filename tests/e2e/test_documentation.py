@@ -52,7 +52,7 @@ def test_every_line_of_the_card_works_under_tls(examples_tls):
 
 def test_the_card_shows_models_versions_signatures_and_urls(examples):
     card = examples.card()
-    for text in ["6 models ready", "iris", "2 *", "onnxruntime", "measurements FP32[-1,4] -> label INT64[-1]", "ready",
+    for text in ["6 models ready", "iris", "2 *", "onnxruntime", "measurements FP32[-1,4] -> label", "ready",
                  f"{examples.url}/v2", f"{examples.url}/metrics", f"{examples.url}/docs", "Try it:"]:  # fmt: skip
         assert text in card, f"{text!r} is not in\n{card}"
     assert "\x1b" not in card, "no colours in a file"
@@ -114,9 +114,9 @@ def test_the_page_fetches_nothing_from_elsewhere(examples, page):
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
-def test_the_page_escapes_what_a_client_calls_the_server(examples):
-    reply = examples.curl.get("/docs", "-H", "Host: a\"><script>alert(1)</script>")
-    assert "<script>alert" not in reply.text
+def test_a_host_that_is_no_host_never_reaches_the_page(examples):
+    reply = examples.curl.get("/docs", "-H", 'Host: a"><script>alert(1)</script>')
+    assert (reply.status, reply.headers["content-type"]) == (400, "application/json")
 
 
 def test_the_page_escapes_names_of_models(start_server, tmp_path):

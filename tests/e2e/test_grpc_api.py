@@ -2,7 +2,6 @@
 """The gRPC side: the service of the protocol with grpcio and tritonclient, streams, deadlines, cancellation."""
 
 import threading
-import time
 
 import grpc
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from harness import paths
 from harness.grpc_stub import SECONDS, Stub, channel, infer_request, message, outputs_of
-from harness.wait import wait_until
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], np.float32)
 
@@ -140,25 +139,6 @@ def test_a_stream_may_answer_before_the_next_message_is_sent(stub):
         answered.release()
 
 
-def test_tritonclient_streams(examples):
-    answers, arrived = [], threading.Semaphore(0)
-
-    def callback(result, error):
-        answers.append(error or result.as_numpy("label").tolist())
-        arrived.release()
-
-    tensor = tritonclient.grpc.InferInput("measurements", [1, 4], "FP32")
-    tensor.set_data_from_numpy(FLOWER)
-    with tritonclient.grpc.InferenceServerClient(examples.authority) as client:
-        client.start_stream(callback)
-        for _ in range(4):
-            client.async_stream_infer("iris", [tensor])
-        for _ in range(4):
-            assert arrived.acquire(timeout=SECONDS)
-        client.stop_stream()
-    assert answers == [[0]] * 4
-
-
 def test_tritonclient_asks_everything_it_can(examples):
     with tritonclient.grpc.InferenceServerClient(examples.authority) as client:
         assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("iris", "1")
@@ -185,16 +165,15 @@ def test_the_server_itself_ends_a_call_whose_deadline_has_passed(models):
     assert (reply.status, reply.headers["grpc-status"]) == (200, "4"), reply
 
 
-def test_a_cancelled_call_frees_its_place(models, models_stub):
-    calls = [models_stub.method("ModelInfer").future(_slow(), timeout=SECONDS) for _ in range(20)]
+def test_cancelled_calls_are_dropped_before_they_run(models, models_stub):
+    before = _runs(models, "slow")
+    calls = [models_stub.method("ModelInfer").future(_slow(), timeout=SECONDS) for _ in range(40)]
     for call in calls:
         call.cancel()
     assert all(call.cancelled() for call in calls)
-    started = time.monotonic()
     assert models_stub.call("ModelInfer", _slow()).outputs
-    # Twenty runs in a row would take more than this one's own deadline.
-    assert time.monotonic() - started < SECONDS
-    wait_until(lambda: _connections(models) <= 2, "cancelled calls leave no connection behind")
+    # The queue is in order: what was cancelled before this last call has been run or dropped by now.
+    assert _runs(models, "slow") - before < 40
 
 
 def test_one_connection_carries_many_calls_at_once(stub):
@@ -209,8 +188,6 @@ def test_messages_above_four_megabytes_pass_both_ways(models_stub):
 
 
 def test_repository_messages_of_kserve_are_understood(start_server, tmp_path):
-    from harness import paths
-
     folder = tmp_path / "models"
     paths.put_model(folder, "scalar.onnx", paths.TEST_MODELS / "scalar.onnx")
     server = start_server(folder)
@@ -227,6 +204,6 @@ def test_repository_messages_of_kserve_are_understood(start_server, tmp_path):
     assert message("RepositoryIndexRequest")(ready=True).ready
 
 
-def _connections(server) -> float:
-    lines = [line for line in server.metrics().splitlines() if line.startswith("protean_connections ")]
-    return float(lines[0].split()[1])
+def _runs(server, model: str) -> float:
+    start = f'protean_batch_rows_count{{model="{model}"'
+    return sum(float(line.split()[-1]) for line in server.metrics().splitlines() if line.startswith(start))

@@ -100,10 +100,35 @@ def test_requests_failures_rows_and_bytes_are_counted_exactly(counted):
     assert value("protean_request_bytes_total") == 3 * len(body) + message.ByteSize() + 2 * len(bad)
     assert value("protean_response_bytes_total") == sum(len(r.body) for r in replies + refusals) + answer.ByteSize()
     assert (value("protean_batch_rows_count"), value("protean_batch_rows_sum")) == (4, 7)
-    assert (value("protean_batch_rows_bucket", le="1.0"), value("protean_batch_rows_bucket", le="2.0")) == (1, 4)
+    assert (value("protean_batch_rows_bucket", le="1"), value("protean_batch_rows_bucket", le="2")) == (1, 4)
     assert value("protean_request_duration_seconds_count") == 6
     assert value("protean_request_stage_duration_seconds_count", stage="run") >= 4
     assert ("protean_requests_total", frozenset({"model": "iris", "version": "1"}.items())) in samples
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure_too(start_server, tmp_path):
+    folder = tmp_path / "models"
+    paths.put_model(folder, "identity_bytes.onnx", paths.TEST_MODELS / "identity_bytes.onnx")
+    server = start_server(folder)
+    head = {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}]}
+    text = json.dumps(head).encode()
+    body = text + b"\1\0\0\0\xff"  # one byte, which is no UTF-8 and cannot be a JSON string
+    reply = server.curl.post(infer_path("identity_bytes"), body, "-H", f"Inference-Header-Content-Length: {len(text)}")
+    assert reply.status == 400
+    labels = {"model": "identity_bytes", "version": "1", "code": "INVALID_ARGUMENT"}
+    assert _value(server, "protean_request_failures_total", **labels) == 1
+
+
+def test_requests_that_reach_no_model_are_counted_by_code(counted):
+    def failures(code: str) -> float:
+        samples = _samples(counted).items()
+        return sum(value for (name, labels), value in samples if name.endswith("_total") and ("code", code) in labels)
+
+    assert (failures("INVALID_ARGUMENT"), failures("NOT_FOUND")) == (0, 0)
+    counted.curl.post(infer_path("iris"), b"{")
+    counted.curl.infer("irsi", IRIS)
+    counted.curl.infer("iris", IRIS, version="9")
+    assert (failures("INVALID_ARGUMENT"), failures("NOT_FOUND")) == (1, 2)
 
 
 def test_every_stage_is_measured_and_stages_fit_into_the_whole(counted):

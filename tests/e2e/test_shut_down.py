@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM: readiness goes false, what is in flight finishes, the process ends with 0; a second signal ends at once."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 
 from harness import paths
-from harness.curl import infer_path
 from harness.grpc_stub import Stub, channel, infer_request
 from harness.paths import put_model
+from harness.raw import Answer, connect, get, parse_answers, post, read_to_end
 from harness.wait import wait_until
 
 SLOW = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 6]}]}
@@ -30,49 +31,82 @@ def folder(tmp_path):
 
 
 class _Slow(threading.Thread):
-    """One slow request over HTTP/1.1 in the background."""
+    """One slow request over HTTP/1.1 in the background; made once the server has all of its bytes."""
 
-    def __init__(self, server, rounds: int = 1):
+    def __init__(self, connection: socket.socket):
         super().__init__()
-        self.status: int | None = None
-        self.headers: dict = {}
-        self.body = b""
-        self.error: Exception | None = None
-        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=SECONDS)
-        # Each row is answered by the same hundred milliseconds; more requests queue behind each other.
-        self._rounds = rounds
+        self.answers: list[Answer] = []
+        self._connection = connection
         self.start()
 
     def run(self) -> None:
-        try:
-            for _ in range(self._rounds):
-                self._connection.request("POST", infer_path("slow"), json.dumps(SLOW))
-                response = self._connection.getresponse()
-                self.body = response.read()
-                self.headers = dict(response.getheaders())
-                self.status = response.status
-        except (OSError, http.client.HTTPException) as error:
-            self.error = error
+        with self._connection:
+            data = read_to_end(self._connection)
+        with contextlib.suppress(AssertionError):
+            self.answers = parse_answers(data)
+
+    @property
+    def status(self) -> int | None:
+        return self.answers[0].status if self.answers else None
 
 
-def _decoded(server, count: int) -> bool:
-    """Whether that many requests for slow are being worked on or done: their decode stage is only recorded at the end,
-    so connections that have delivered bytes stand for them."""
-    lines = [line for line in server.metrics().splitlines() if line.startswith("protean_connections ")]
-    return float(lines[0].split()[1]) >= count + 1
+REQUEST = post("/v2/models/slow/infer", json.dumps(SLOW).encode())
 
 
-def test_a_request_in_flight_finishes_and_the_process_ends_with_zero(start_server, folder):
+def _in_flight(server, count: int, request: bytes = REQUEST) -> list[socket.socket]:
+    """`count` connections, each with `request` sent and read by the server."""
+    received = _Received(server)
+    connections = [connect(server) for _ in range(count)]
+    for connection in connections:
+        connection.sendall(request)
+    wait_until(lambda: received.more() >= count * len(request), f"the server has read {count} requests")
+    return connections
+
+
+class _Received:
+    """Bytes the server has received since, less those of looking."""
+
+    def __init__(self, server):
+        self._server = server
+        first = self._look()
+        self._look_bytes = self._look() - first
+        self._start = first + self._look_bytes
+        self._looks = 0
+
+    def _look(self) -> float:
+        lines = [line for line in self._server.metrics().splitlines() if line.startswith("protean_received_bytes_total ")]
+        return float(lines[0].split()[1])
+
+    def more(self) -> float:
+        self._looks += 1
+        return self._look() - self._start - self._looks * self._look_bytes
+
+
+def test_requests_in_flight_finish_and_the_process_ends_with_zero(start_server, folder):
     server = start_server(folder, "--run-threads", "1")
-    requests = [_Slow(server) for _ in range(4)]
-    wait_until(lambda: _decoded(server, 4), "four requests in flight")
+    requests = [_Slow(connection) for connection in _in_flight(server, 4)]
     server.signal()
     for request in requests:
         request.join(SECONDS)
-        assert (request.status, request.error) == (200, None)
-        assert json.loads(request.body)["outputs"][0]["data"] == [4, 5, 6, 9]
+        (answer,) = request.answers
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert json.loads(answer.body)["outputs"][0]["data"] == [4, 5, 6, 9]
     assert server.wait() == 0
-    assert [line["event"] for line in server.log_lines()][-1] == "stopped"
+    assert server.log_lines()[-1]["event"] == "stopped"
+
+
+def test_a_request_whose_body_is_still_on_its_way_finishes(start_server, folder):
+    server = start_server(folder)
+    body = json.dumps({"inputs": [{"name": "x", "shape": [], "datatype": "FP32", "data": [1]}]}).encode()
+    request = post("/v2/models/scalar/infer", body)
+    (connection,) = _in_flight(server, 1, request[:-10])
+    server.signal()
+    wait_until(lambda: "second signal" in server.log(), "the signal is noticed")
+    with connection:
+        connection.sendall(request[-10:])
+        (answer,) = parse_answers(read_to_end(connection))
+    assert answer.status == 200
+    assert server.wait() == 0
 
 
 def test_grpc_calls_in_flight_finish_too(start_server, folder):
@@ -80,61 +114,56 @@ def test_grpc_calls_in_flight_finish_too(start_server, folder):
     request = infer_request("slow", [("x", "FP32", np.zeros((1, 4), np.float32))], typed=True)
     with channel(server.authority) as connection:
         stub = Stub(connection)
-        assert stub.ServerReady().ready
-        calls = [stub.method("ModelInfer").future(request, timeout=SECONDS) for _ in range(3)]
-        wait_until(lambda: _requests_received(server) >= 3, "three calls in flight")
+        calls = [stub.method("ModelInfer").future(request, timeout=SECONDS) for _ in range(6)]
+        # They wait for one thread and came on one connection: when the first is answered, the last has long arrived.
+        assert calls[0].result().outputs
         server.signal()
-        assert [len(call.result().outputs) for call in calls] == [1, 1, 1]
-        assert server.wait() == 0
-        with pytest.raises(grpc.RpcError) as caught:
-            stub.call("ServerLive", _empty(), timeout=5)
-        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-
-
-def _empty():
-    from harness.grpc_stub import message
-
-    return message("ServerLiveRequest")()
-
-
-def _requests_received(server) -> float:
-    """Calls that wait or run: with one thread for models, the queue of slow shows them."""
-    received = [line for line in server.metrics().splitlines() if line.startswith("protean_received_bytes_total ")]
-    # Three requests of this model are above 300 bytes on any HTTP/2 connection that has shaken hands.
-    return 3 if float(received[0].split()[1]) > 900 else 0
+        assert [len(call.result().outputs) for call in calls] == [1] * 6
+    assert server.wait() == 0
 
 
 def test_readiness_is_false_while_requests_finish(start_server, folder):
     server = start_server(folder, "--run-threads", "1")
-    # A kept-alive connection that has a request in flight still gets its answer, and can only be asked again on
-    # connections that were open: HTTP/2 has one for both.
+    (connection,) = _in_flight(server, 1, REQUEST * 10)
+    server.signal()
+    wait_until(lambda: "second signal" in server.log(), "the signal is noticed")
+    with connection:
+        # On this connection, because there are no new ones any more; its answer comes behind the ten slow ones.
+        connection.sendall(get("/v2/health/ready"))
+        *slow, ready = parse_answers(read_to_end(connection))
+    assert [answer.status for answer in slow] == [200] * 10
+    assert (ready.status, json.loads(ready.body)) == (503, {"ready": False})
+    assert server.wait() == 0
+
+
+def test_an_open_stream_is_ended_with_unavailable(start_server, folder):
+    server = start_server(folder)
     with channel(server.authority) as connection:
-        stub = Stub(connection)
-        stream_may_go_on = threading.Event()
+        client_may_end = threading.Event()
         request = infer_request("slow", [("x", "FP32", np.zeros((1, 4), np.float32))], typed=True)
 
         def requests():
             yield request
-            stream_may_go_on.wait(SECONDS)
+            client_may_end.wait(SECONDS)
 
-        replies = stub.method("ModelStreamInfer")(requests(), timeout=SECONDS)
+        replies = Stub(connection).method("ModelStreamInfer")(requests(), timeout=SECONDS)
         assert next(replies).outputs
         server.signal()
         with pytest.raises(grpc.RpcError) as caught:
             next(replies)
-        stream_may_go_on.set()
+        client_may_end.set()
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert server.wait() == 0
 
 
 def test_new_connections_are_refused_while_requests_finish(start_server, folder):
     server = start_server(folder, "--run-threads", "1")
-    request = _Slow(server)
-    wait_until(lambda: _decoded(server, 1), "a request in flight")
+    (connection,) = _in_flight(server, 1, REQUEST * 3)
+    request = _Slow(connection)
     server.signal()
     wait_until(lambda: _refuses(server), "no new connections")
     request.join(SECONDS)
-    assert request.status == 200
+    assert [answer.status for answer in request.answers] == [200] * 3
     assert server.wait() == 0
 
 
@@ -144,16 +173,6 @@ def _refuses(server) -> bool:
     except ConnectionError:
         return True
     return False
-
-
-def test_the_last_answer_of_a_kept_connection_says_close(start_server, folder):
-    server = start_server(folder, "--run-threads", "1")
-    request = _Slow(server)
-    wait_until(lambda: _decoded(server, 1), "a request in flight")
-    server.signal()
-    request.join(SECONDS)
-    assert {name.lower(): value for name, value in request.headers.items()}.get("connection") == "close"
-    assert server.wait() == 0
 
 
 def test_idle_connections_do_not_delay_the_end(start_server, folder):
@@ -174,8 +193,7 @@ def test_idle_connections_do_not_delay_the_end(start_server, folder):
 
 def test_the_drain_timeout_cuts_off_what_takes_longer(start_server, folder):
     server = start_server(folder, "--run-threads", "1", "--drain-timeout", "50ms")
-    requests = [_Slow(server) for _ in range(8)]
-    wait_until(lambda: _decoded(server, 8), "eight requests in flight")
+    requests = [_Slow(connection) for connection in _in_flight(server, 8)]
     server.signal()
     assert server.wait() == 0
     for request in requests:
@@ -185,10 +203,8 @@ def test_the_drain_timeout_cuts_off_what_takes_longer(start_server, folder):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_second_signal_ends_at_once(start_server, folder, number):
-    server = start_server(folder, "--run-threads", "1", "--drain-timeout", "1h")
-    stuck = socket.create_connection((server.host, server.port))
-    stuck.sendall(b"POST /v2/models/scalar/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-    wait_until(lambda: _decoded(server, 1), "a request that never ends")
+    server = start_server(folder, "--drain-timeout", "1h")
+    (stuck,) = _in_flight(server, 1, REQUEST[:-1])
     server.signal(number)
     wait_until(lambda: "second signal" in server.log(), "the first signal is noticed")
     assert server.alive()

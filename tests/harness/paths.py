@@ -18,6 +18,20 @@ def binary() -> Path:
     return Path(os.environ.get("PROTEAN_BINARY", ROOT / "build" / "dev" / "protean"))
 
 
+def is_sanitized(program: Path) -> bool:
+    """Whether the program carries AddressSanitizer or ThreadSanitizer, whose memory says nothing about ours."""
+    content = program.read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
+def plain_binary() -> Path | None:
+    """A build without sanitizers, for bounds on memory: the program under test if it is one, or a release."""
+    for program in (binary(), Path(os.environ.get("PROTEAN_PLAIN_BINARY", ROOT / "build" / "release" / "protean"))):
+        if program.exists() and not is_sanitized(program):
+            return program
+    return None
+
+
 def tool(name: str) -> str:
     """A program the tests need; those that are not Debian packages lie in .deps/bin."""
     found = shutil.which(name, path=f"{ROOT / '.deps' / 'bin'}:{os.environ.get('PATH', '')}")

@@ -98,9 +98,16 @@ class Server:
     def metrics(self, accept: str = "") -> str:
         return self.curl.get("/metrics", *(["-H", f"Accept: {accept}"] if accept else [])).text
 
-    def rss_bytes(self) -> int:
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the samples of that name that have these labels; 0 when there are none."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        rows = [line for line in self.metrics().splitlines() if line.startswith((name + " ", name + "{"))]
+        return sum(float(row.rpartition(" ")[2]) for row in rows if all(label in row for label in wanted))
+
+    def memory_bytes(self, field: str = "VmRSS") -> int:
+        """Resident memory now, or at its highest (`VmHWM`)."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -138,10 +145,12 @@ class Server:
         self.scheme, self.host, self.port = found[1], found[2], int(found[3])
 
 
-def spawn(folder: Path, *args: object, env: dict[str, str] | None = None) -> Server:
+def spawn(
+    folder: Path, *args: object, env: dict[str, str] | None = None, program: Path | None = None
+) -> Server:
     """Starts `protean serve ARGS...` without waiting; `folder` receives what it prints."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [str(paths.binary()), "serve", *map(str, args)]
+    command = [str(program or paths.binary()), "serve", *map(str, args)]
     with open(folder / "card.txt", "wb") as card, open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=card, stderr=log, env=clean_environment(env)
@@ -150,12 +159,12 @@ def spawn(folder: Path, *args: object, env: dict[str, str] | None = None) -> Ser
 
 
 def start(
-    folder: Path, models: Path, *flags: object, env: dict[str, str] | None = None, tls: tuple[Path, Path] | None = None
+    folder: Path, models: Path, *flags: object, tls: tuple[Path, Path] | None = None, **options: object
 ) -> Server:
-    """A server that is ready, on a free port of 127.0.0.1.  `tls`: certificate and key."""
+    """A server that is ready, on a free port of 127.0.0.1.  `tls`: certificate and key; `options`: as of spawn()."""
     files = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
     listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0"]
-    server = spawn(folder, models, *listen, *files, *flags, env=env)
+    server = spawn(folder, models, *listen, *files, *flags, **options)
     server.certificate = tls[0] if tls else None
     try:
         server._await_card()

@@ -74,7 +74,7 @@ def array_of_raw(datatype: str, shape: list[int], raw: bytes) -> np.ndarray:
 
 def nested(array: np.ndarray) -> object:
     """Nested lists as JSON takes them."""
-    return [nested(row) for row in array] if array.ndim else _json_value(array.item())
+    return _json_value(array.tolist())
 
 
 def flat_json(array: np.ndarray) -> list:
@@ -115,4 +115,6 @@ def _flat(data: object) -> list:
 
 
 def _json_value(value: object) -> object:
+    if isinstance(value, list):
+        return [_json_value(row) for row in value]
     return value.decode() if isinstance(value, bytes) else value

@@ -24,8 +24,8 @@ constexpr int kThreadsMax = 1024;
 Result<PreparedModel> read_and_prepare(const ModelFiles& files) {
   TRY(const auto file, ModelFile::open(files.path));
   if (file.size() > kModelBytesMax) {
-    return fail(Code::kInvalidArgument, "the file has " + std::to_string(file.size()) +
-                                            " bytes, more than any ONNX file can have (2^31-1)");
+    return fail(Code::kInvalidArgument,
+                "the file has " + std::to_string(file.size()) + " bytes, more than any ONNX file can have (2^31-1)");
   }
   // Where the file itself is: the version's folder, or one inside it.
   TRY(const auto folder, ModelFolder::open(files.path.parent_path()));
@@ -35,7 +35,7 @@ Result<PreparedModel> read_and_prepare(const ModelFiles& files) {
 
 class OnnxRuntimeBackend final : public Backend {
  public:
-  explicit OnnxRuntimeBackend(Result<std::shared_ptr<const Runtime>> runtime) : runtime_(std::move(runtime)) {}
+  explicit OnnxRuntimeBackend(Result<std::shared_ptr<const OnnxRuntime>> runtime) : runtime_(std::move(runtime)) {}
 
   [[nodiscard]] std::string_view id() const noexcept override { return "onnxruntime"; }
   [[nodiscard]] std::string description() const override {
@@ -47,16 +47,15 @@ class OnnxRuntimeBackend final : public Backend {
  private:
   Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files) const;
 
-  const Result<std::shared_ptr<const Runtime>> runtime_;
+  const Result<std::shared_ptr<const OnnxRuntime>> runtime_;
 };
 
 Result<bool> OnnxRuntimeBackend::recognises(const std::filesystem::path& path) const {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) return false;
   TRY(const auto file, ModelFile::open(path));
-  return looks_like_onnx(file.size(), [&](std::uint64_t offset, std::span<std::byte> out) {
-    return file.read(offset, out);
-  });
+  return looks_like_onnx(file.size(),
+                         [&](std::uint64_t offset, std::span<std::byte> out) { return file.read(offset, out); });
 }
 
 Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load_checked(const ModelFiles& files) const {
@@ -93,7 +92,7 @@ Result<std::unique_ptr<Backend>> make_onnxruntime_backend(const OnnxRuntimeOptio
     return fail(Code::kInvalidArgument, "onnxruntime intra-op threads: " + std::to_string(options.intra_op_threads) +
                                             ", expected 0 to " + std::to_string(kThreadsMax));
   }
-  return std::make_unique<OnnxRuntimeBackend>(Runtime::load(options));
+  return std::make_unique<OnnxRuntimeBackend>(OnnxRuntime::load(options));
 }
 
 }  // namespace protean

@@ -2,6 +2,7 @@
 // The way in: makes the ONNX Runtime backend. The only header of this folder that others include.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -12,11 +13,13 @@ namespace protean {
 
 /// `library_path`: the shared library to use and no other; empty to look for one (docs/backends/onnxruntime.md).
 /// `intra_op_threads`: threads that one run may use, shared by all models; 0 and 1 mean the caller's own.
-/// `memory_arena`: keep memory between runs (faster for large models; never given back).
+/// `memory_arena`: keep large blocks of memory between runs, which saves their page faults; one pool serves
+/// all models. `kept_bytes_max`: how much may lie unused in it.
 struct OnnxRuntimeOptions {
   std::string library_path = {};
   int intra_op_threads = 0;
   bool memory_arena = true;
+  std::size_t kept_bytes_max = std::size_t{512} << 20;
 };
 
 /// Looks for the library, loads it and turns its telemetry off; call before there are other threads, for it

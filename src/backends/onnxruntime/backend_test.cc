@@ -58,8 +58,7 @@ TEST(OnnxRuntimeBackend, RefusesALibraryThatIsSomethingElse) {
   const TemporaryFolder folder;
   const auto text = folder.write("libonnxruntime.so", std::string(4096, 'x'));
   EXPECT_THAT((*make_onnxruntime_backend({.library_path = text}))->description(), HasSubstr("invalid ELF header"));
-  EXPECT_THAT((*make_onnxruntime_backend({.library_path = "libm.so.6"}))->description(),
-              HasSubstr("not ONNX Runtime"));
+  EXPECT_THAT((*make_onnxruntime_backend({.library_path = "libm.so.6"}))->description(), HasSubstr("not ONNX Runtime"));
 }
 
 TEST(OnnxRuntimeBackend, RefusesOptionsOutOfRange) {
@@ -125,7 +124,8 @@ TEST(OnnxRuntimeBackend, RefusesEveryBrokenModelWithItsReason) {
 
 TEST(OnnxRuntimeBackend, RefusesInputsAndOutputsThatNoProtocolCarries) {
   EXPECT_THAT(refusal(data_folder() / "models" / "sequence_in.onnx"), HasSubstr("input 'x' is a sequence"));
-  EXPECT_THAT(refusal(data_folder() / "models" / "sequence_out.onnx"), HasSubstr("no output is a tensor: y (a sequence)"));
+  EXPECT_THAT(refusal(data_folder() / "models" / "sequence_out.onnx"),
+              HasSubstr("no output is a tensor: y (a sequence)"));
   const TemporaryFolder folder;
   constexpr int kFloat8E4M3Fn = 17;
   const auto graph = text_field(1, node("Identity", {"x"}, {"y"})) + text_field(2, "g") +
@@ -137,8 +137,8 @@ TEST(OnnxRuntimeBackend, RefusesInputsAndOutputsThatNoProtocolCarries) {
 
 TEST(OnnxRuntimeBackend, LeavesOutASequenceWhenThereAreTensors) {
   const TemporaryFolder folder;
-  const auto nodes = text_field(1, node("Identity", {"x"}, {"y"})) +
-                     text_field(1, node("SequenceConstruct", {"x"}, {"list"}));
+  const auto nodes =
+      text_field(1, node("Identity", {"x"}, {"y"})) + text_field(1, node("SequenceConstruct", {"x"}, {"list"}));
   const auto element = text_field(1, text_field(1, number_field(1, 1)));
   const auto list = text_field(12, text_field(1, "list") + text_field(2, text_field(4, element)));
   const auto model = load(folder.write("m.onnx", onnx_test::model(float_graph(nodes) + list)));
@@ -223,6 +223,9 @@ TEST(OnnxRuntimeBackend, LoadsAndRunsFromManyThreads) {
 }
 
 TEST(OnnxRuntimeBackend, SharesAPoolWhenRunsMayUseMoreThreads) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the library's own threads wait in a way that ThreadSanitizer cannot see from outside";
+#endif
   // In a process of its own: the library has one environment, and the other tests have made it already.
   const auto runs_in_pool = [] {
     const auto made = make_onnxruntime_backend({.intra_op_threads = 2, .memory_arena = false});

@@ -13,8 +13,8 @@ namespace protean {
 namespace {
 
 /// Bits of one element by TensorProto.DataType; 0 for those without a fixed size.
-constexpr std::array<std::uint64_t, 27> kElementBits = {0,  32, 8,   8,  16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
-                                                        64, 128, 16, 8,  8,  8,  8,  4,  4, 4, 8,  2,  2};
+constexpr std::array<std::uint64_t, 27> kElementBits = {0,  32,  8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
+                                                        64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
 
 struct TensorFields {
   std::string name;
@@ -113,8 +113,7 @@ Result<std::uint64_t> number(const TensorFields& tensor, const char* key, const 
 
 }  // namespace
 
-Result<std::optional<ExternalTensor>> read_external_tensor(std::string_view file, std::size_t begin,
-                                                           std::size_t end) {
+Result<std::optional<ExternalTensor>> read_external_tensor(std::string_view file, std::size_t begin, std::size_t end) {
   TensorFields tensor;
   WireReader reader(file, begin, end);
   WireField field;

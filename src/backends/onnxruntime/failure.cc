@@ -125,7 +125,8 @@ std::string clean_message(std::string_view message) {
   std::string text(message);
   drop_error_prefix(text);
   drop_source_place(text);
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t' || c == '\r'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t' || c == '\r'; }, ' ');
   return printable(trim(text), kMessageBytesMax);
 }
 

@@ -12,13 +12,14 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(Failure, DropsSourcePlacesAndPrefixes) {
-  EXPECT_EQ(clean_message("Exception during initialization: /onnxruntime_src/onnxruntime/core/optimizer/initializer.cc:51 "
-                          "onnxruntime::Initializer::Initializer(const onnx::TensorProto&, const "
-                          "std::filesystem::__cxx11::path&) [ONNXRuntimeError] : 1 : FAIL : tensorprotoutils.cc:1466 "
-                          "ValidateEmbeddedTensorProtoDataSizeAndShape Initializer 'weights': raw_data size (8 bytes) "
-                          "does not match expected size from shape and data type (12 bytes)\n"),
-            "Initializer 'weights': raw_data size (8 bytes) does not match expected size from shape and data type "
-            "(12 bytes)");
+  EXPECT_EQ(
+      clean_message("Exception during initialization: /onnxruntime_src/onnxruntime/core/optimizer/initializer.cc:51 "
+                    "onnxruntime::Initializer::Initializer(const onnx::TensorProto&, const "
+                    "std::filesystem::__cxx11::path&) [ONNXRuntimeError] : 1 : FAIL : tensorprotoutils.cc:1466 "
+                    "ValidateEmbeddedTensorProtoDataSizeAndShape Initializer 'weights': raw_data size (8 bytes) "
+                    "does not match expected size from shape and data type (12 bytes)\n"),
+      "Initializer 'weights': raw_data size (8 bytes) does not match expected size from shape and data type "
+      "(12 bytes)");
   EXPECT_EQ(clean_message("Invalid model. Node input 'x' is not a graph input."),
             "Invalid model. Node input 'x' is not a graph input.");
   EXPECT_EQ(clean_message("a\nb\tc"), "a b c");

@@ -177,8 +177,7 @@ void read_graph(std::string_view file, Span graph, ModelFacts& facts) {
   });
   // Left alone: maps that stay inside the graph, and those that another node looks into as well.
   std::erase_if(facts.labelled, [&](const LabelledOutput& output) {
-    return facts.find_output(output.name) == nullptr ||
-           takes_input(file, onnx::Message::kGraph, graph, output.name, 0);
+    return facts.find_output(output.name) == nullptr || takes_input(file, onnx::Message::kGraph, graph, output.name, 0);
   });
 }
 
@@ -223,8 +222,8 @@ Result<ModelFacts> read_model_facts(std::string_view file) {
   }
   if (state == WireState::kTruncated) return truncated(field, file.size());
   if (state == WireState::kMalformed) {
-    return fail(Code::kInvalidArgument, "the file is not ONNX, or damaged: no protobuf field at byte " +
-                                            std::to_string(field.begin));
+    return fail(Code::kInvalidArgument,
+                "the file is not ONNX, or damaged: no protobuf field at byte " + std::to_string(field.begin));
   }
   if (facts.ir_version == 0) {
     return fail(Code::kInvalidArgument, "the file is not ONNX, or damaged: no IR version (field 1 of the model)");

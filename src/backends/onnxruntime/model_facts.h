@@ -25,8 +25,8 @@ struct ValueFacts {
 /// already is the tensor of scores, [rows, labels] in the order of the labels.
 struct LabelledOutput {
   std::string name;
-  std::string scores;         // the ZipMap's input
-  std::string labels;         // JSON: `["setosa","virginica"]` or `[0,1,2]`
+  std::string scores;  // the ZipMap's input
+  std::string labels;  // JSON: `["setosa","virginica"]` or `[0,1,2]`
   std::int64_t label_count = 0;
   std::size_t node_begin = 0;  // place of the node's tag in the file
 };

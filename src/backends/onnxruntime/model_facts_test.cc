@@ -55,7 +55,8 @@ TEST(ModelFacts, FindsTheLabelsOfZipMapOutputs) {
 TEST(ModelFacts, ReadsPackedAndNegativeLabels) {
   // -1 as a varint has ten bytes.
   const auto packed = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x05";
-  const auto facts = read_model_facts(zip_map(text_field(5, text_field(1, "classlabels_int64s") + text_field(8, packed))));
+  const auto facts =
+      read_model_facts(zip_map(text_field(5, text_field(1, "classlabels_int64s") + text_field(8, packed))));
   ASSERT_TRUE(facts);
   ASSERT_EQ(facts->labelled.size(), 1U);
   EXPECT_EQ(facts->labelled[0].labels, "[-1,5]");

@@ -19,10 +19,10 @@ inline constexpr std::uint32_t kNode = 1, kName = 2, kInitializer = 5, kDocStrin
 namespace node {
 inline constexpr std::uint32_t kInput = 1, kOutput = 2, kName = 3, kOpType = 4, kAttribute = 5, kDomain = 7;
 inline constexpr std::uint32_t kFieldMax = 10;
-}
+}  // namespace node
 namespace attribute {
-inline constexpr std::uint32_t kName = 1, kTensor = 5, kGraph = 6, kInts = 8, kStrings = 9, kTensors = 10,
-                               kGraphs = 11, kSparseTensor = 22, kSparseTensors = 23;
+inline constexpr std::uint32_t kName = 1, kTensor = 5, kGraph = 6, kInts = 8, kStrings = 9, kTensors = 10, kGraphs = 11,
+                               kSparseTensor = 22, kSparseTensors = 23;
 }
 namespace tensor {
 inline constexpr std::uint32_t kDims = 1, kDataType = 2, kName = 8, kRawData = 9, kExternalData = 13,
@@ -65,8 +65,17 @@ inline constexpr std::uint64_t kFloat = 1, kString = 8;
 inline constexpr std::uint64_t kInFile = 0, kExternal = 1;
 
 /// Messages that hold tensors, directly or further down.
-enum class Message : unsigned char { kNone, kModel, kGraph, kNode, kAttribute, kTensor, kSparseTensor, kTraining,
-                                     kFunction };
+enum class Message : unsigned char {
+  kNone,
+  kModel,
+  kGraph,
+  kNode,
+  kAttribute,
+  kTensor,
+  kSparseTensor,
+  kTraining,
+  kFunction
+};
 
 /// What field `number` of `parent` is. `singular`: protobuf would merge a second one into the first.
 struct Child {

@@ -18,7 +18,8 @@ namespace {
 /// OrtValues of one call; releases them all.
 class Values {
  public:
-  Values(std::shared_ptr<const OnnxSession> session, std::size_t count) : session_(std::move(session)), values_(count) {}
+  Values(std::shared_ptr<const OnnxSession> session, std::size_t count)
+      : session_(std::move(session)), values_(count) {}
   ~Values() {
     for (auto* value : values_) {
       if (value != nullptr) session_->runtime().api().ReleaseValue(value);
@@ -65,7 +66,7 @@ class OnnxModel::Call {
   Result<Tensor> take(std::size_t i);
   Status take_text(OrtValue* value, std::size_t count, Tensor& tensor) const;
   Status check_labels(std::size_t output, const Tensor& tensor) const;
-  [[nodiscard]] const Runtime& runtime() const noexcept { return model_.session_->runtime(); }
+  [[nodiscard]] const OnnxRuntime& runtime() const noexcept { return model_.session_->runtime(); }
 
   const OnnxModel& model_;
   const RunRequest& request_;
@@ -95,17 +96,16 @@ Status OnnxModel::Call::add_tensor(const Tensor& tensor) {
   static std::byte none;  // an empty tensor has no bytes, but must have an address
   // The library's interface has no const here; it does not write to inputs.
   auto* address = data.empty() ? &none : const_cast<std::byte*>(data.data());
-  return runtime().check(runtime().api().CreateTensorWithDataAsOrtValue(
-      runtime().cpu_memory(), address, data.size(), tensor.shape.data(), tensor.shape.size(), to_onnx(tensor.type),
-      &inputs_[names_.size()]));
+  return runtime().check(runtime().api().CreateTensorWithDataAsOrtValue(runtime().cpu_memory(), address, data.size(),
+                                                                        tensor.shape.data(), tensor.shape.size(),
+                                                                        to_onnx(tensor.type), &inputs_[names_.size()]));
 }
 
 Status OnnxModel::Call::add_text(const Tensor& tensor) {
   const auto& api = runtime().api();
   auto*& value = inputs_[names_.size()];
-  TRY_STATUS(runtime().check(api.CreateTensorAsOrtValue(runtime().allocator(), tensor.shape.data(),
-                                                        tensor.shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING,
-                                                        &value)));
+  TRY_STATUS(runtime().check(api.CreateTensorAsOrtValue(runtime().allocator(), tensor.shape.data(), tensor.shape.size(),
+                                                        ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, &value)));
   BytesReader reader(tensor.data.bytes);
   // Not FillStringTensor: that one ends an element at its first NUL.
   for (std::size_t i = 0; !reader.done(); ++i) {
@@ -157,8 +157,7 @@ Result<Tensor> OnnxModel::Call::take(std::size_t i) {
   TRY_STATUS(runtime().check(api.GetTensorElementType(info, &type)));
   if (type != to_onnx(tensor.type)) {
     return fail(Code::kInternal, "output '" + model_.signature_.outputs[output].name + "': elements of type " +
-                                     onnx_type_name(type) + ", expected " +
-                                     std::string(data_type_name(tensor.type)));
+                                     onnx_type_name(type) + ", expected " + std::string(data_type_name(tensor.type)));
   }
   tensor.shape.resize(rank);
   TRY_STATUS(runtime().check(api.GetDimensions(info, tensor.shape.data(), rank)));

@@ -155,8 +155,8 @@ TEST(OnnxModel, FlattensMapsWithNumberKeysWithoutSortingThem) {
 
 TEST(OnnxModel, ReportsScoresThatDoNotFitTheLabels) {
   const TemporaryFolder folder;
-  const auto labels = text_field(5, text_field(1, "classlabels_int64s") + number_field(8, 1) + number_field(8, 2) +
-                                        number_field(20, 7));
+  const auto labels = text_field(
+      5, text_field(1, "classlabels_int64s") + number_field(8, 1) + number_field(8, 2) + number_field(20, 7));
   const auto zip = node("ZipMap", {"x"}, {"y"}, labels + text_field(7, "ai.onnx.ml"));
   const auto tensor_type = number_field(1, 1);
   const auto map = text_field(5, number_field(1, 7) + text_field(2, text_field(1, tensor_type)));
@@ -245,6 +245,23 @@ TEST(OnnxModel, ShapesMayDependOnTheData) {
   ASSERT_TRUE(none) << none.error().message;
   EXPECT_THAT((*none)[0].shape, ElementsAre(0, 1));
   EXPECT_TRUE((*none)[0].data.empty());
+}
+
+TEST(OnnxModel, ReportsAnOutputThatNoMemoryHolds) {
+  const TemporaryFolder folder;
+  const auto nodes = text_field(1, node("ConstantOfShape", {"x"}, {"y"}));
+  const auto graph =
+      nodes + text_field(2, "g") + text_field(11, value_info("x", 7, {1})) + text_field(12, value_info("y", 1, {-1}));
+  auto model = load(folder.write("m.onnx", onnx_test::model(graph)));
+  ASSERT_TRUE(model) << model.error().message;
+  const auto huge = tensor<std::int64_t>(DataType::kInt64, {1}, {std::int64_t{1} << 45});
+  const auto result = run(**model, {&huge});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Code::kResourceExhausted) << result.error().message;
+  const auto small = tensor<std::int64_t>(DataType::kInt64, {1}, {2});
+  const auto again = run(**model, {&small});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_THAT(values<float>((*again)[0]), ElementsAre(0, 0));
 }
 
 TEST(OnnxModel, BlamesTheInputForWhatItCausedAndServesOn) {

@@ -2,6 +2,8 @@
 // Helpers of the tests in this folder.
 #include "backends/onnxruntime/onnx_test_support.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -103,7 +105,8 @@ std::string number_field(std::uint32_t number, std::uint64_t value) {
 std::string value_info(std::string_view name, int element_type, const std::vector<std::int64_t>& dims) {
   std::string shape;
   for (const auto dim : dims) {
-    shape += text_field(onnx::shape::kDim, dim < 0 ? text_field(2, "n") : number_field(1, static_cast<std::uint64_t>(dim)));
+    shape +=
+        text_field(onnx::shape::kDim, dim < 0 ? text_field(2, "n") : number_field(1, static_cast<std::uint64_t>(dim)));
   }
   const auto tensor_type = number_field(onnx::tensor_type::kElementType, static_cast<std::uint64_t>(element_type)) +
                            text_field(onnx::tensor_type::kShape, shape);

@@ -3,8 +3,6 @@
 // that vanish with the test, and tensors from plain numbers.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <cstring>
 #include <filesystem>

@@ -70,9 +70,7 @@ WireState WireReader::next(WireField& field) noexcept {
       field.body = place_;
       state = read_fixed(8, field.value);
       break;
-    case 2:
-      field.type = WireType::kLength;
-      return read_content(field);
+    case 2: field.type = WireType::kLength; return read_content(field);
     case 5:
       field.type = WireType::kFixed32;
       field.body = place_;

@@ -58,7 +58,9 @@ TEST(OnnxWire, WritesWhatItReads) {
   }
   std::string text;
   append_text_field(text, 20, "abc");
-  EXPECT_EQ(text, "\xA2\x01\x03" "abc");
+  EXPECT_EQ(text,
+            "\xA2\x01\x03"
+            "abc");
 }
 
 TEST(OnnxWire, ReadsPackedNumbers) {

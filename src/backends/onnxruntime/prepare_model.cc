@@ -90,15 +90,16 @@ Result<std::int64_t> Preparer::take_inside(Span span) {
   TRY(const auto* content, open(*tensor));
   const auto end = checked_add(tensor->offset, tensor->bytes);
   if (!end || *end > content->size()) {
-    return fail(Code::kInvalidArgument,
-                "tensor '" + printable(tensor->name) + "': external data '" + printable(tensor->location) + "' has " +
-                    std::to_string(content->size()) + " bytes, expected at least " + std::to_string(tensor->bytes) +
-                    " from byte " + std::to_string(tensor->offset) + " on; copy it again");
+    return fail(Code::kInvalidArgument, "tensor '" + printable(tensor->name) + "': external data '" +
+                                            printable(tensor->location) + "' has " + std::to_string(content->size()) +
+                                            " bytes, expected at least " + std::to_string(tensor->bytes) +
+                                            " from byte " + std::to_string(tensor->offset) + " on; copy it again");
   }
   // Bounds the sums below: each addition is at most 2^63, and the first that passes the limit ends it.
   if (tensor->bytes > kModelBytesMax - std::min(kModelBytesMax, external_bytes_)) {
-    return fail(Code::kInvalidArgument,
-                "the model and its external data have more than 2^31-1 bytes; export it with smaller types, or in parts");
+    return fail(
+        Code::kInvalidArgument,
+        "the model and its external data have more than 2^31-1 bytes; export it with smaller types, or in parts");
   }
   external_bytes_ += tensor->bytes;
   std::int64_t growth = 0;
@@ -154,8 +155,8 @@ Result<std::int64_t> Preparer::walk_child(const WireField& field, onnx::Message 
 
 Result<std::int64_t> Preparer::walk(onnx::Message message, Span span, int depth) {
   if (depth > kDepthMax) {
-    return fail(Code::kInvalidArgument, "the model nests its graphs more than " + std::to_string(kDepthMax) +
-                                            " messages deep; expected less");
+    return fail(Code::kInvalidArgument,
+                "the model nests its graphs more than " + std::to_string(kDepthMax) + " messages deep; expected less");
   }
   if (message == onnx::Message::kTensor) return take_inside(span);
   std::int64_t growth = 0;

@@ -47,9 +47,10 @@ bool plausible_opset(std::string_view start) noexcept {
 
 bool known_graph_field(const WireField& field) noexcept {
   constexpr std::array<std::uint32_t, 10> kKnown = {
-      onnx::graph::kNode,   onnx::graph::kName,      onnx::graph::kInitializer,  onnx::graph::kDocString,
-      onnx::graph::kInput,  onnx::graph::kOutput,    onnx::graph::kValueInfo,    onnx::graph::kQuantization,
-      onnx::graph::kSparseInitializer, onnx::graph::kMetadata};
+      onnx::graph::kNode,      onnx::graph::kName,         onnx::graph::kInitializer,
+      onnx::graph::kDocString, onnx::graph::kInput,        onnx::graph::kOutput,
+      onnx::graph::kValueInfo, onnx::graph::kQuantization, onnx::graph::kSparseInitializer,
+      onnx::graph::kMetadata};
   return field.type == WireType::kLength && std::find(kKnown.begin(), kKnown.end(), field.number) != kKnown.end();
 }
 
@@ -94,9 +95,7 @@ bool take(const WireField& field, std::string_view start, Findings& findings) no
     findings.singular |= bit;
   }
   switch (field.number) {
-    case model::kIrVersion:
-      findings.version = true;
-      return varint && field.value >= 1 && field.value <= kIrVersionMax;
+    case model::kIrVersion: findings.version = true; return varint && field.value >= 1 && field.value <= kIrVersionMax;
     case model::kModelVersion: return varint;
     case model::kProducerName:
     case model::kProducerVersion:

@@ -2,6 +2,8 @@
 // ONNX files whole and in parts, and files that only begin like one.
 #include "backends/onnxruntime/recognise.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 
 #include "backends/onnxruntime/onnx_test_support.h"
@@ -63,7 +65,10 @@ TEST(Recognise, RefusesTextsAndOtherFormats) {
   EXPECT_FALSE(recognised("PK\x03\x04"s + std::string(60, '\0')));
   EXPECT_FALSE(recognised("\x1C\0\0\0TFL3"s + std::string(60, '\0')));
   EXPECT_FALSE(recognised("\x89HDF\r\n\x1A\n"s + std::string(60, '\0')));
-  EXPECT_FALSE(recognised("\x7F" "ELF"s + std::string(60, '\0')));
+  EXPECT_FALSE(
+      recognised("\x7F"
+                 "ELF"s +
+                 std::string(60, '\0')));
   EXPECT_FALSE(recognised(std::string(64, '\0')));
   EXPECT_FALSE(recognised(std::string(64, '\x08')));
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, opening and setting up the library. docs/decisions/loading-onnxruntime.md says why so.
+// Finding, opening and setting up the library. docs/decisions/0002-onnxruntime.md says why so.
 #include "backends/onnxruntime/runtime.h"
 
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <mutex>
+#include <new>
 #include <system_error>
 
+#include "backends/onnxruntime/block_pool.h"
 #include "backends/onnxruntime/failure.h"
 #include "base/log.h"
 
@@ -28,6 +31,44 @@ void ORT_API_CALL log_line(void*, OrtLoggingLevel severity, const char* category
               {"place", place == nullptr ? "" : place}});
 }
 
+/// What ONNX Runtime allocates tensors with. Tensors may outlive everything else, so this lives for ever.
+struct PoolAllocator : OrtAllocator {
+  BlockPool pool;
+  OrtMemoryInfo* memory = nullptr;
+};
+
+/// The library does not look whether it got nullptr; it does catch this, as its own allocators throw it.
+void* or_throw(void* block) {
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+
+void* ORT_API_CALL pool_allocate(OrtAllocator* self, size_t size) {
+  return or_throw(static_cast<PoolAllocator*>(self)->pool.allocate(size));
+}
+void* ORT_API_CALL pool_reserve(OrtAllocator* self, size_t size) {
+  return or_throw(static_cast<PoolAllocator*>(self)->pool.reserve(size));
+}
+void ORT_API_CALL pool_release(OrtAllocator* self, void* block) {
+  static_cast<PoolAllocator*>(self)->pool.release(block);
+}
+const OrtMemoryInfo* ORT_API_CALL pool_memory(const OrtAllocator* self) {
+  return static_cast<const PoolAllocator*>(self)->memory;
+}
+
+PoolAllocator& pool_allocator() {
+  static auto* const instance = [] {
+    auto* allocator = new PoolAllocator{};
+    allocator->version = ORT_API_VERSION;
+    allocator->Alloc = pool_allocate;
+    allocator->Free = pool_release;
+    allocator->Info = pool_memory;
+    allocator->Reserve = pool_reserve;
+    return allocator;
+  }();
+  return *instance;
+}
+
 std::filesystem::path executable_folder() {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
@@ -39,10 +80,11 @@ Result<const OrtApiBase*> open_library(const std::string& path) {
   if (library == nullptr) {
     const char* reason = ::dlerror();
     const std::string_view text = reason == nullptr ? "cannot be opened" : reason;
-    if (text.find("No such file or directory") != std::string_view::npos) {
+    const bool about_path = text.substr(0, path.size()) == path;  // else about a library that it needs
+    if (about_path && text.find("No such file or directory") != std::string_view::npos) {
       return fail(Code::kFailedPrecondition, path + " (no such file)");
     }
-    return fail(Code::kFailedPrecondition, text.substr(0, path.size()) == path ? std::string(text) : path + ": " + std::string(text));
+    return fail(Code::kFailedPrecondition, (about_path ? "" : path + ": ") + std::string(text));
   }
   using GetBase = const OrtApiBase*(ORT_API_CALL*)();
   const auto get_base = reinterpret_cast<GetBase>(::dlsym(library, "OrtGetApiBase"));
@@ -69,33 +111,38 @@ std::vector<std::string> library_candidates(const std::string& explicit_path, co
   return candidates;
 }
 
-Result<std::shared_ptr<const Runtime>> Runtime::load(const OnnxRuntimeOptions& options) {
+Result<std::shared_ptr<const OnnxRuntime>> OnnxRuntime::load(const OnnxRuntimeOptions& options) {
   // Whatever the version: 1.29 and later report home unless this is set before the environment is made.
   ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   std::string tried;
-  for (const auto& path : library_candidates(options.library_path, std::getenv(kLibraryVariable), executable_folder())) {
+  const auto add = [&](std::string_view what) {
+    if (!tried.empty()) tried += ", ";
+    tried += what;
+  };
+  for (const auto& path :
+       library_candidates(options.library_path, std::getenv(kLibraryVariable), executable_folder())) {
     const auto base = open_library(path);
     if (!base) {
-      tried += (tried.empty() ? "" : ", ") + base.error().message;
+      add(base.error().message);
       continue;
     }
     const std::string version = (*base)->GetVersionString();
     const OrtApi* api = (*base)->GetApi(ORT_API_VERSION);
     if (api == nullptr) {
-      tried += (tried.empty() ? "" : ", ") + path + " (version " + version + ")";
+      add(path + " (version " + version + ")");
       continue;
     }
-    std::shared_ptr<Runtime> runtime(new Runtime(api, version, options));
+    std::shared_ptr<OnnxRuntime> runtime(new OnnxRuntime(api, version, options));
     TRY_STATUS(runtime->make_environment());
     log::debug("onnxruntime loaded", {{"path", path}, {"version", version}});
     return runtime;
   }
-  return fail(Code::kFailedPrecondition,
-              "ONNX Runtime's library is missing; set " + std::string(kLibraryVariable) +
-                  " to a libonnxruntime.so of version " + kOldestVersion + " or later. Tried: " + tried);
+  return fail(Code::kFailedPrecondition, "ONNX Runtime's library is missing; set " + std::string(kLibraryVariable) +
+                                             " to a libonnxruntime.so of version " + kOldestVersion +
+                                             " or later. Tried: " + tried);
 }
 
-Status Runtime::make_environment() {
+Status OnnxRuntime::make_environment() {
   const auto level = log::enabled(log::Level::kDebug) ? ORT_LOGGING_LEVEL_WARNING : ORT_LOGGING_LEVEL_FATAL;
   if (options_.intra_op_threads > 1) {
     OrtThreadingOptions* threading = nullptr;
@@ -106,22 +153,34 @@ Status Runtime::make_environment() {
     TRY_STATUS(check(api_->SetGlobalInterOpNumThreads(threading, 1)));
     // A pool that spins between requests takes the cores that the next request needs.
     TRY_STATUS(check(api_->SetGlobalSpinControl(threading, 0)));
-    TRY_STATUS(check(api_->CreateEnvWithCustomLoggerAndGlobalThreadPools(log_line, nullptr, level, "protean", threading,
-                                                                         &env_)));
+    TRY_STATUS(check(
+        api_->CreateEnvWithCustomLoggerAndGlobalThreadPools(log_line, nullptr, level, "protean", threading, &env_)));
   } else {
     TRY_STATUS(check(api_->CreateEnvWithCustomLogger(log_line, nullptr, level, "protean", &env_)));
   }
   TRY_STATUS(check(api_->DisableTelemetryEvents(env_)));
   TRY_STATUS(check(api_->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &cpu_memory_)));
-  return check(api_->GetAllocatorWithDefaultOptions(&allocator_));
+  TRY_STATUS(check(api_->GetAllocatorWithDefaultOptions(&allocator_)));
+  return register_allocator();
 }
 
-Runtime::~Runtime() {
+Status OnnxRuntime::register_allocator() {
+  auto& allocator = pool_allocator();
+  allocator.pool.keep_at_most(options_.memory_arena ? options_.kept_bytes_max : 0);
+  // The library has one environment for a process, which keeps the first allocator it is given.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (allocator.memory != nullptr) return {};
+  TRY_STATUS(check(api_->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &allocator.memory)));
+  return check(api_->RegisterAllocator(env_, &allocator));
+}
+
+OnnxRuntime::~OnnxRuntime() {
   if (cpu_memory_ != nullptr) api_->ReleaseMemoryInfo(cpu_memory_);
-  if (env_ != nullptr) api_->ReleaseEnv(env_);
+  // The environment stays: tensors and its registered allocator may be in use until the process ends.
 }
 
-Status Runtime::check(OrtStatus* status) const {
+Status OnnxRuntime::check(OrtStatus* status) const {
   if (status == nullptr) return {};
   const std::string message = clean_message(api_->GetErrorMessage(status));
   api_->ReleaseStatus(status);

@@ -23,15 +23,15 @@ namespace protean {
                                                           const char* from_environment,
                                                           const std::filesystem::path& executable_folder);
 
-/// The loaded library and the process's OrtEnv.  Thread-safe after construction; the library stays loaded
-/// until the process ends, the environment while somebody holds this.
-class Runtime {
+/// The loaded library and the process's OrtEnv.  Thread-safe after construction; the library and its
+/// environment stay until the process ends.
+class OnnxRuntime {
  public:
   /// Errors: kFailedPrecondition; the message names every place that was tried and what was wrong with it.
-  static Result<std::shared_ptr<const Runtime>> load(const OnnxRuntimeOptions& options);
-  ~Runtime();
-  Runtime(const Runtime&) = delete;
-  Runtime& operator=(const Runtime&) = delete;
+  static Result<std::shared_ptr<const OnnxRuntime>> load(const OnnxRuntimeOptions& options);
+  ~OnnxRuntime();
+  OnnxRuntime(const OnnxRuntime&) = delete;
+  OnnxRuntime& operator=(const OnnxRuntime&) = delete;
 
   [[nodiscard]] const OrtApi& api() const noexcept { return *api_; }
   [[nodiscard]] const OrtEnv* env() const noexcept { return env_; }
@@ -45,9 +45,10 @@ class Runtime {
   [[nodiscard]] Status check(OrtStatus* status) const;
 
  private:
-  Runtime(const OrtApi* api, std::string version, OnnxRuntimeOptions options)
+  OnnxRuntime(const OrtApi* api, std::string version, OnnxRuntimeOptions options)
       : api_(api), version_(std::move(version)), options_(std::move(options)) {}
   Status make_environment();
+  Status register_allocator();
 
   const OrtApi* api_;
   std::string version_;

@@ -22,7 +22,7 @@ bool takes_one_shape(const ModelFacts& facts) {
   return std::all_of(facts.inputs.begin(), facts.inputs.end(), [](const ValueFacts& input) { return input.fixed; });
 }
 
-Status configure(const Runtime& runtime, OrtSessionOptions* options, const ModelFacts& facts) {
+Status configure(const OnnxRuntime& runtime, OrtSessionOptions* options, const ModelFacts& facts) {
   const auto& api = runtime.api();
   if (runtime.options().intra_op_threads > 1) {
     TRY_STATUS(runtime.check(api.DisablePerSessionThreads(options)));
@@ -32,8 +32,7 @@ Status configure(const Runtime& runtime, OrtSessionOptions* options, const Model
   }
   TRY_STATUS(runtime.check(api.SetSessionExecutionMode(options, ORT_SEQUENTIAL)));
   TRY_STATUS(runtime.check(api.SetSessionGraphOptimizationLevel(options, ORT_ENABLE_ALL)));
-  TRY_STATUS(runtime.check(runtime.options().memory_arena ? api.EnableCpuMemArena(options)
-                                                          : api.DisableCpuMemArena(options)));
+  TRY_STATUS(runtime.check(api.DisableCpuMemArena(options)));
   // A plan is kept for each set of shapes ever seen, without bound: for models of one shape only.
   TRY_STATUS(runtime.check(takes_one_shape(facts) ? api.EnableMemPattern(options) : api.DisableMemPattern(options)));
   const std::pair<const char*, const char*> entries[] = {
@@ -41,7 +40,8 @@ Status configure(const Runtime& runtime, OrtSessionOptions* options, const Model
       {kOrtSessionOptionsConfigAllowInterOpSpinning, "0"},
       // Never guessed from the bytes: an ONNX file can be made to look like the library's own format as well.
       {kOrtSessionOptionsConfigLoadModelFormat, "ONNX"},
-      // Weights are taken from the system at their own size, not from an arena that grows in powers of two.
+      // Our BlockPool, in place of an arena of the session's own.
+      {kOrtSessionOptionsConfigUseEnvAllocators, "1"},
       {kOrtSessionOptionsUseDeviceAllocatorForInitializers, "1"},
   };
   for (const auto& [key, value] : entries) TRY_STATUS(runtime.check(api.AddSessionConfigEntry(options, key, value)));
@@ -174,16 +174,15 @@ Status add_outputs(const OnnxSession& session, const List& list, const ModelFact
 
 }  // namespace
 
-Result<std::shared_ptr<const OnnxSession>> OnnxSession::make(std::shared_ptr<const Runtime> runtime,
-                                                     const PreparedModel& model) {
+Result<std::shared_ptr<const OnnxSession>> OnnxSession::make(std::shared_ptr<const OnnxRuntime> runtime,
+                                                             const PreparedModel& model) {
   const auto& api = runtime->api();
   OrtSessionOptions* raw = nullptr;
   TRY_STATUS(runtime->check(api.CreateSessionOptions(&raw)));
   const OptionsOwner options(raw, api.ReleaseSessionOptions);
   TRY_STATUS(configure(*runtime, raw, model.facts));
   OrtSession* session = nullptr;
-  OrtStatus* status =
-      api.CreateSessionFromArray(runtime->env(), model.bytes.data(), model.bytes.size(), raw, &session);
+  OrtStatus* status = api.CreateSessionFromArray(runtime->env(), model.bytes.data(), model.bytes.size(), raw, &session);
   if (status != nullptr) {
     const std::string message = api.GetErrorMessage(status);
     api.ReleaseStatus(status);

@@ -19,20 +19,20 @@ class OnnxSession {
  public:
   /// Copies what it needs of `model`.
   /// Errors: kInvalidArgument with why the library refuses the model and how to mend it.
-  static Result<std::shared_ptr<const OnnxSession>> make(std::shared_ptr<const Runtime> runtime,
-                                                     const PreparedModel& model);
+  static Result<std::shared_ptr<const OnnxSession>> make(std::shared_ptr<const OnnxRuntime> runtime,
+                                                         const PreparedModel& model);
   ~OnnxSession();
   OnnxSession(const OnnxSession&) = delete;
   OnnxSession& operator=(const OnnxSession&) = delete;
 
-  [[nodiscard]] const Runtime& runtime() const noexcept { return *runtime_; }
+  [[nodiscard]] const OnnxRuntime& runtime() const noexcept { return *runtime_; }
   /// OrtApi::Run takes it without const; it is safe to call from many threads at once.
   [[nodiscard]] OrtSession* get() const noexcept { return session_; }
 
  private:
-  OnnxSession(std::shared_ptr<const Runtime> runtime, OrtSession* session) noexcept
+  OnnxSession(std::shared_ptr<const OnnxRuntime> runtime, OrtSession* session) noexcept
       : runtime_(std::move(runtime)), session_(session) {}
-  std::shared_ptr<const Runtime> runtime_;
+  std::shared_ptr<const OnnxRuntime> runtime_;
   OrtSession* session_;
 };
 

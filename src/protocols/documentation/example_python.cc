@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "core/example_request.h"
 
@@ -44,12 +42,16 @@ std::string numpy_fill(DataType type) {
 
 }  // namespace
 
+std::string_view authority_of(std::string_view url) noexcept {
+  const auto slashes = url.find("//");
+  return slashes == std::string_view::npos ? url : url.substr(slashes + 2);
+}
+
 std::string example_python(std::string_view url, std::string_view model, std::string_view version,
                            const Signature& signature) {
   const bool tls = url.starts_with("https://");
-  const auto authority = url.substr(std::min(url.find("//"), url.size() - 2) + 2);
   std::string out = "# pip install \"tritonclient[http]\"\nimport numpy as np\nimport tritonclient.http as http\n\n";
-  out += fmt::format("client = http.InferenceServerClient({}{})\ninputs = []\n", python_string(authority),
+  out += fmt::format("client = http.InferenceServerClient({}{})\ninputs = []\n", python_string(authority_of(url)),
                      tls ? ", ssl=True" : "");
   for (const auto& input : signature.inputs) {
     if (left_out_of_example(signature, input)) continue;

@@ -9,6 +9,9 @@
 
 namespace protean {
 
+/// `127.0.0.1:8080` of `http://127.0.0.1:8080`.
+[[nodiscard]] std::string_view authority_of(std::string_view url) noexcept;
+
 /// A Python program that sends the example with tritonclient over HTTP and prints the outputs.
 [[nodiscard]] std::string example_python(std::string_view url, std::string_view model, std::string_view version,
                                          const Signature& signature);

@@ -155,16 +155,16 @@ Json general_paths() {
   constexpr std::string_view kServer = "Server";
   constexpr std::string_view kRepository = "Repository";
   const Json object = {{"type", "object"}};
-  const Json model = Json::array(
-      {{{"name", "model"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}}});
+  const Json model =
+      Json::array({{{"name", "model"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}}});
   Json paths;
-  paths["/v2"]["get"] = operation("server_metadata", "Name, version and extensions", kServer,
-                                  reference("schemas/ServerMetadata"));
+  paths["/v2"]["get"] =
+      operation("server_metadata", "Name, version and extensions", kServer, reference("schemas/ServerMetadata"));
   paths["/v2/health/live"]["get"] = operation("server_live", "Whether the server runs", kServer, object);
   paths["/v2/health/ready"]["get"] = operation("server_ready", "Whether the server takes requests", kServer, object);
-  paths["/v2/repository/index"]["post"] = operation(
-      "repository_index", "Every model and version with its state", kRepository,
-      {{"type", "array"}, {"items", reference("schemas/ModelState")}});
+  paths["/v2/repository/index"]["post"] =
+      operation("repository_index", "Every model and version with its state", kRepository,
+                {{"type", "array"}, {"items", reference("schemas/ModelState")}});
   for (const std::string verb : {"load", "unload"}) {
     Json post = operation("repository_" + verb, verb == "load" ? "Load or read a model again" : "Unload a model",
                           kRepository, object);
@@ -192,16 +192,16 @@ Json components() {
   const auto object = [](Json properties) { return Json{{"type", "object"}, {"properties", std::move(properties)}}; };
   Json out;
   out["schemas"]["Error"] = object({{"error", text}});
-  out["schemas"]["Parameters"] = {
-      {"type", "object"}, {"additionalProperties", {{"type", Json::array({"string", "number", "boolean"})}}}};
+  out["schemas"]["Parameters"] = {{"type", "object"},
+                                  {"additionalProperties", {{"type", Json::array({"string", "number", "boolean"})}}}};
   out["schemas"]["ServerMetadata"] = object({{"name", text}, {"version", text}, {"extensions", texts}});
   out["schemas"]["ModelMetadata"] =
       object({{"name", text}, {"versions", texts}, {"platform", text}, {"inputs", tensors}, {"outputs", tensors}});
-  out["schemas"]["ModelState"] = object({{"name", text},
-                                         {"version", text},
-                                         {"state", {{"type", "string"},
-                                                    {"enum", {"LOADING", "READY", "UNLOADING", "UNAVAILABLE"}}}},
-                                         {"reason", text}});
+  out["schemas"]["ModelState"] =
+      object({{"name", text},
+              {"version", text},
+              {"state", {{"type", "string"}, {"enum", {"LOADING", "READY", "UNLOADING", "UNAVAILABLE"}}}},
+              {"reason", text}});
   out["responses"]["Error"] = answer("What went wrong.", reference("schemas/Error"));
   out["parameters"]["InferenceHeaderContentLength"] = {
       {"name", "Inference-Header-Content-Length"},
@@ -228,8 +228,9 @@ std::string format_openapi(std::span<const VersionStatus> models, std::string_vi
       {"info",
        {{"title", "Protean"},
         {"version", PROTEAN_VERSION},
-        {"description", "Inference on the models that are loaded now (Open Inference Protocol v2 with the binary tensor "
-                        "data and model repository extensions)."}}},
+        {"description",
+         "Inference on the models that are loaded now (Open Inference Protocol v2 with the binary tensor "
+         "data and model repository extensions)."}}},
       {"servers", Json::array({{{"url", url}}})},
       {"paths", std::move(paths)},
       {"components", components()}};

@@ -33,7 +33,8 @@ std::vector<ModelGroup> group_by_model(std::span<const VersionStatus> models) {
 
 /// The version whose state stands for the model: the default one, else the last.
 const VersionStatus& leading(const ModelGroup& group) {
-  const auto found = std::find_if(group.versions.begin(), group.versions.end(), [](const auto* v) { return v->is_default; });
+  const auto found =
+      std::find_if(group.versions.begin(), group.versions.end(), [](const auto* v) { return v->is_default; });
   return found == group.versions.end() ? *group.versions.back() : **found;
 }
 
@@ -78,7 +79,8 @@ std::string tensor_rows(const std::vector<TensorSpec>& tensors) {
 std::string tensor_table(std::string_view title, const std::vector<TensorSpec>& tensors) {
   if (tensors.empty()) return fmt::format("<h4>{}</h4><p class=\"quiet\">none</p>\n", title);
   return fmt::format(
-      "<h4>{}</h4>\n<div class=\"scroll\"><table><thead><tr><th>name</th><th>type</th><th>shape</th><th></th></tr></thead>"
+      "<h4>{}</h4>\n<div class=\"scroll\"><table "
+      "class=\"tensors\"><thead><tr><th>name</th><th>type</th><th>shape</th><th></th></tr></thead>"
       "<tbody>\n{}</tbody></table></div>\n",
       title, tensor_rows(tensors));
 }
@@ -105,7 +107,8 @@ std::string facts(const VersionStatus& version) {
   fact("backend", version.backend);
   if (version.signature) fact("platform", version.signature->platform);
   if (version.files_bytes != 0) fact("size", size_text(version.files_bytes));
-  if (version.load_ms > 0) fact("loaded in", fmt::format("{:.0f} ms", std::max(version.load_ms, 1.0)));
+  if (version.signature && version.load_ms > 0)
+    fact("loaded in", fmt::format("{:.0f} ms", std::max(version.load_ms, 1.0)));
   fact("runs", version.scheduling);
   return out.empty() ? out : "<dl>" + out + "</dl>\n";
 }
@@ -133,8 +136,8 @@ std::string version_section(const VersionStatus& version, std::string_view url, 
 }
 
 std::string model_section(const ModelGroup& group, std::size_t number, std::string_view url) {
-  std::string out = fmt::format("<section class=\"model\" id=\"model-{}\">\n<h2>{}</h2>\n", number,
-                                escape_html(group.name));
+  std::string out =
+      fmt::format("<section class=\"model\" id=\"model-{}\">\n<h2>{}</h2>\n", number, escape_html(group.name));
   const bool alone = group.versions.size() == 1;
   // The newest first: it is what most visitors look for.
   for (auto version = group.versions.rbegin(); version != group.versions.rend(); ++version) {
@@ -198,14 +201,15 @@ std::string format_page(std::span<const VersionStatus> models, std::string_view 
     if (name == "version") return PROTEAN_VERSION;
     if (name == "summary") return summary(groups);
     if (name == "url") return escape_html(url);
-    if (name == "authority") return escape_html(url.substr(std::min(url.find("//"), url.size() - 2) + 2));
+    if (name == "authority") return escape_html(authority_of(url));
     if (name == "navigation") return navigation(groups);
     if (name != "models") return {};
     std::string sections;
     for (std::size_t i = 0; i < groups.size(); ++i) sections += model_section(groups[i], i, url);
-    return sections.empty() ? "<p class=\"empty\">No models yet. Put <code>NAME.onnx</code>, <code>NAME/model.onnx</code> "
-                              "or <code>NAME/VERSION/model.onnx</code> into the folder that the server watches.</p>"
-                            : sections;
+    return sections.empty()
+               ? "<p class=\"empty\">No models yet. Put <code>NAME.onnx</code>, <code>NAME/model.onnx</code> "
+                 "or <code>NAME/VERSION/model.onnx</code> into the folder that the server watches.</p>"
+               : sections;
   });
 }
 

@@ -72,8 +72,8 @@ Response embedded(std::string_view path) {
   const bool style = path.ends_with(".css");
   const auto file = find_embedded_file(path.substr(path.rfind('/') + 1));
   if (!file) return json_error(404, fmt::format("{} is not part of this build", path));
-  return with_common_headers(
-      make_response(200, style ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8", Slice::of_static(*file)));
+  return with_common_headers(make_response(200, style ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8",
+                                           Slice::of_static(*file)));
 }
 
 class Documentation final : public Protocol {
@@ -97,11 +97,11 @@ class Documentation final : public Protocol {
     return Operation(ListModels{});
   }
 
-  [[nodiscard]] Response encode(const RequestView& request, const Operation& operation,
-                                Outcome outcome) const override {
+  [[nodiscard]] Result<Response> encode(const RequestView& request, const Operation& operation,
+                                        Outcome outcome) const override {
     if (const auto* immediate = std::get_if<Immediate>(&operation)) return immediate->response;
     const auto* models = std::get_if<std::vector<VersionStatus>>(&outcome);
-    if (models == nullptr) return json_error(500, "the list of models is missing");
+    if (models == nullptr) return fail(Code::kInternal, "the list of models is missing");
     const std::string url = url_of(request.head);
     if (request.head.path == "/openapi.json") {
       return with_common_headers(make_response(200, "application/json", Slice::of(format_openapi(*models, url))));

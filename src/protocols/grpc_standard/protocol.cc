@@ -56,9 +56,9 @@ class GrpcStandard : public Protocol {
   [[nodiscard]] std::string_view id() const noexcept override { return "grpc_standard"; }
 
   [[nodiscard]] bool claims(const RequestHead& head) const noexcept override {
-    return head.wire == Wire::kGrpc &&
-           (head.path.starts_with("/grpc.health.v1.Health/") || head.path.starts_with("/grpc.reflection.v1.ServerReflection/") ||
-            head.path.starts_with("/grpc.reflection.v1alpha.ServerReflection/"));
+    return head.wire == Wire::kGrpc && (head.path.starts_with("/grpc.health.v1.Health/") ||
+                                        head.path.starts_with("/grpc.reflection.v1.ServerReflection/") ||
+                                        head.path.starts_with("/grpc.reflection.v1alpha.ServerReflection/"));
   }
 
   [[nodiscard]] BodyMode body_mode(const RequestHead& head) const noexcept override {
@@ -74,11 +74,10 @@ class GrpcStandard : public Protocol {
     return Immediate{message_of(std::move(response))};
   }
 
-  [[nodiscard]] Response encode(const RequestView& request, const Operation& /*operation*/, Outcome outcome) const override {
+  [[nodiscard]] Result<Response> encode(const RequestView& /*request*/, const Operation& /*operation*/,
+                                        Outcome outcome) const override {
     const auto* ready = std::get_if<bool>(&outcome);
-    if (ready == nullptr) {
-      return encode_error(request, Error{Code::kInternal, "an outcome that does not answer the request", {}});
-    }
+    if (ready == nullptr) return fail(Code::kInternal, "an outcome that does not answer the request");
     return health_response(*ready ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
   }
 

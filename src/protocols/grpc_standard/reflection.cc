@@ -75,10 +75,13 @@ void set_files(reflection::ServerReflectionResponse& response, const protobuf::F
 void answer(const reflection::ServerReflectionRequest& request, reflection::ServerReflectionResponse& response) {
   using Request = reflection::ServerReflectionRequest;
   const auto* pool = protobuf::DescriptorPool::generated_pool();
-  const auto known = [](const protobuf::FileDescriptor* file) { return file != nullptr && known_files().contains(file); };
+  const auto known = [](const protobuf::FileDescriptor* file) {
+    return file != nullptr && known_files().contains(file);
+  };
   switch (request.message_request_case()) {
     case Request::kListServices:
-      for (const auto name : kServices) response.mutable_list_services_response()->add_service()->set_name(std::string(name));
+      for (const auto name : kServices)
+        response.mutable_list_services_response()->add_service()->set_name(std::string(name));
       return;
     case Request::kFileByFilename: {
       const auto* file = pool->FindFileByName(request.file_by_filename());
@@ -92,7 +95,8 @@ void answer(const reflection::ServerReflectionRequest& request, reflection::Serv
       return set_error(response, "extension", request.file_containing_extension().containing_type());
     case Request::kAllExtensionNumbersOfType: {
       const auto* type = pool->FindMessageTypeByName(request.all_extension_numbers_of_type());
-      if (type == nullptr || !known(type->file())) return set_error(response, "type", request.all_extension_numbers_of_type());
+      if (type == nullptr || !known(type->file()))
+        return set_error(response, "type", request.all_extension_numbers_of_type());
       response.mutable_all_extension_numbers_response()->set_base_type_name(type->full_name());
       return;
     }

@@ -11,7 +11,6 @@
 #include <type_traits>
 
 #include "protocols/open_inference/grpc_fields.h"
-#include "protocols/open_inference/limits.h"
 
 namespace protean {
 namespace {
@@ -36,7 +35,7 @@ constexpr std::string_view field_name(Contents field) noexcept {
 /// One tensor's elements on their way from the wire into memory.
 class ContentsReader {
  public:
-  ContentsReader(const Tensor& tensor, std::size_t count, std::string_view place)
+  ContentsReader(const Tensor& tensor, std::size_t count, const Place& place)
       : tensor_(tensor), count_(count), place_(place) {}
 
   Status read(protozero::data_view piece, Contents wanted) {
@@ -46,8 +45,9 @@ class ContentsReader {
       if (field < Contents::kBool || field > Contents::kBytes) {
         message.skip();
       } else if (field != wanted) {
-        return fail(Code::kInvalidArgument, fmt::format("{}: contents in {}, expected {} for {}", place_, field_name(field),
-                                                        field_name(wanted), data_type_name(tensor_.type)));
+        return fail(Code::kInvalidArgument,
+                    fmt::format("{}: contents in {}, expected {} for {}", place_.text(), field_name(field),
+                                field_name(wanted), data_type_name(tensor_.type)));
       } else {
         TRY_STATUS(elements(message));
       }
@@ -94,7 +94,8 @@ class ContentsReader {
   Status varint(std::uint64_t wire) {
     if (found_ == count_) return wrong_count("more than ");
     // The fields are 32 bits wide where the types are smaller: protobuf drops the upper half.
-    using Field = std::conditional_t<sizeof(T) == 8, T, std::conditional_t<std::is_signed_v<T>, std::int32_t, std::uint32_t>>;
+    using Field =
+        std::conditional_t<sizeof(T) == 8, T, std::conditional_t<std::is_signed_v<T>, std::int32_t, std::uint32_t>>;
     T element{};
     if constexpr (std::is_same_v<T, bool>) {
       element = wire != 0;
@@ -110,9 +111,9 @@ class ContentsReader {
 
   template <typename T>
   Status out_of_range(std::string_view found) const {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}: element {} is {}, expected {} to {} for {}", place_, found_, found,
-                            std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), data_type_name(tensor_.type)));
+    return fail(Code::kInvalidArgument, fmt::format("{}: element {} is {}, expected {} to {} for {}", place_.text(),
+                                                    found_, found, std::numeric_limits<T>::min(),
+                                                    std::numeric_limits<T>::max(), data_type_name(tensor_.type)));
   }
 
   /// FP32 and FP64: the wire's bytes are the tensor's.
@@ -155,13 +156,13 @@ class ContentsReader {
   }
 
   tl::unexpected<Error> wrong_count(std::string_view more) const {
-    return fail(Code::kInvalidArgument, fmt::format("{}: {}{} elements in contents, expected {} for shape {}", place_, more,
-                                                    found_, count_, format_shape(tensor_.shape)));
+    return fail(Code::kInvalidArgument, fmt::format("{}: {}{} elements in contents, expected {} for shape {}",
+                                                    place_.text(), more, found_, count_, format_shape(tensor_.shape)));
   }
 
   const Tensor& tensor_;
   std::size_t count_;
-  std::string_view place_;
+  const Place& place_;
   std::size_t found_ = 0;
   Buffer out_;
 };
@@ -179,11 +180,11 @@ void write_varints(protozero::pbf_writer& writer, Contents field, std::span<cons
 
 }  // namespace
 
-Result<Slice> read_contents(std::span<const protozero::data_view> pieces, const Tensor& tensor, std::string_view place) {
+Result<Slice> read_contents(std::span<const protozero::data_view> pieces, const Tensor& tensor, const Place& place) {
   const auto wanted = grpc_field::contents_field(tensor.type);
   if (!wanted) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}: {} has no typed contents, expected raw_input_contents", place, data_type_name(tensor.type)));
+    return fail(Code::kInvalidArgument, fmt::format("{}: {} has no typed contents, expected raw_input_contents",
+                                                    place.text(), data_type_name(tensor.type)));
   }
   std::size_t bytes = 0;
   for (const auto& piece : pieces) bytes += piece.size();
@@ -198,12 +199,16 @@ void write_contents(std::string& message, const Tensor& tensor) {
   const auto data = tensor.data.bytes;
   switch (tensor.type) {
     case DataType::kBool: return write_varints<protozero::packed_field_bool, bool>(writer, Contents::kBool, data);
-    case DataType::kInt8: return write_varints<protozero::packed_field_int32, std::int8_t>(writer, Contents::kInt, data);
-    case DataType::kInt16: return write_varints<protozero::packed_field_int32, std::int16_t>(writer, Contents::kInt, data);
-    case DataType::kInt32: return write_varints<protozero::packed_field_int32, std::int32_t>(writer, Contents::kInt, data);
+    case DataType::kInt8:
+      return write_varints<protozero::packed_field_int32, std::int8_t>(writer, Contents::kInt, data);
+    case DataType::kInt16:
+      return write_varints<protozero::packed_field_int32, std::int16_t>(writer, Contents::kInt, data);
+    case DataType::kInt32:
+      return write_varints<protozero::packed_field_int32, std::int32_t>(writer, Contents::kInt, data);
     case DataType::kInt64:
       return write_varints<protozero::packed_field_int64, std::int64_t>(writer, Contents::kInt64, data);
-    case DataType::kUint8: return write_varints<protozero::packed_field_uint32, std::uint8_t>(writer, Contents::kUint, data);
+    case DataType::kUint8:
+      return write_varints<protozero::packed_field_uint32, std::uint8_t>(writer, Contents::kUint, data);
     case DataType::kUint16:
       return write_varints<protozero::packed_field_uint32, std::uint16_t>(writer, Contents::kUint, data);
     case DataType::kUint32:

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/tensor.h"
+#include "protocols/open_inference/limits.h"
 
 namespace protean {
 
@@ -18,7 +19,7 @@ namespace protean {
 /// Errors: kInvalidArgument for another type's field, a wrong count or an element beyond the type.
 /// Throws protozero::exception where the wire format is broken.  Thread-safe.
 [[nodiscard]] Result<Slice> read_contents(std::span<const protozero::data_view> pieces, const Tensor& tensor,
-                                          std::string_view place);
+                                          const Place& place);
 
 /// Appends the fields of InferTensorContents.  `tensor` has passed check_data() and is neither FP16 nor BF16.
 void write_contents(std::string& message, const Tensor& tensor);

@@ -33,14 +33,14 @@ Result<T> decoding(std::string_view message_name, Decode decode) {
 
 /// A singular string field; false when it has another wire type and was passed over.
 template <typename Message>
-Status read_string(Message& message, std::string& out, std::string_view field) {
+Status read_string(Message& message, std::string& out, const Place& place, std::string_view member) {
   if (message.wire_type() != pbf_wire_type::length_delimited) {
     message.skip();
     return {};
   }
   const data_view view = message.get_view();
   const std::string_view text(view.data(), view.size());
-  if (!is_utf8(text)) return fail(Code::kInvalidArgument, fmt::format("{}: not UTF-8", field));
+  if (!is_utf8(text)) return fail(Code::kInvalidArgument, fmt::format("{}: not UTF-8", place.text(member)));
   out = text;
   return {};
 }
@@ -53,7 +53,7 @@ std::optional<data_view> read_view(Message& message) {
 }
 
 /// The members of the oneof, each overwriting the one before it.
-Status read_parameter_value(data_view view, std::optional<Parameter>& out, std::string_view place) {
+Status read_parameter_value(data_view view, std::optional<Parameter>& out, const Place& place) {
   using Member = grpc_field::Parameter;
   pbf_message<Member> message(view);
   while (message.next()) {
@@ -68,7 +68,7 @@ Status read_parameter_value(data_view view, std::optional<Parameter>& out, std::
       out = message.get_double();
     } else if (message.tag() == Member::kString && wire == pbf_wire_type::length_delimited) {
       std::string text;
-      TRY_STATUS(read_string(message, text, place));
+      TRY_STATUS(read_string(message, text, place, "parameters"));
       out = std::move(text);
     } else {
       message.skip();
@@ -78,14 +78,14 @@ Status read_parameter_value(data_view view, std::optional<Parameter>& out, std::
 }
 
 /// One entry of a `parameters` map; the last entry of a key counts.
-Status read_parameter(data_view view, Parameters& out, const RequestLimits& limits, std::string_view place) {
+Status read_parameter(data_view view, Parameters& out, const RequestLimits& limits, const Place& place) {
   using Entry = grpc_field::MapEntry;
   std::string name;
   std::optional<Parameter> value;
   pbf_message<Entry> message(view);
   while (message.next()) {
     if (message.tag() == Entry::kKey) {
-      TRY_STATUS(read_string(message, name, place));
+      TRY_STATUS(read_string(message, name, place, "parameters"));
     } else if (message.tag() == Entry::kValue) {
       if (const auto member = read_view(message)) TRY_STATUS(read_parameter_value(*member, value, place));
     } else {
@@ -93,8 +93,8 @@ Status read_parameter(data_view view, Parameters& out, const RequestLimits& limi
     }
   }
   if (!value) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}.{}: empty, expected a string, a number or a boolean", place, printable(name)));
+    return fail(Code::kInvalidArgument, fmt::format("{}.{}: empty, expected a string, a number or a boolean",
+                                                    place.text("parameters"), printable(name)));
   }
   const auto found = std::ranges::find(out, name, &Parameters::value_type::first);
   if (found != out.end()) {
@@ -102,28 +102,29 @@ Status read_parameter(data_view view, Parameters& out, const RequestLimits& limi
     return {};
   }
   if (out.size() == limits.parameters_max) {
-    return fail(Code::kInvalidArgument, fmt::format("{}: more than {} parameters", place, limits.parameters_max));
+    return fail(Code::kInvalidArgument,
+                fmt::format("{}: more than {} parameters", place.text("parameters"), limits.parameters_max));
   }
   out.emplace_back(std::move(name), *std::move(value));
   return {};
 }
 
 template <typename Message>
-Status read_map_entry(Message& message, Parameters& out, const RequestLimits& limits, std::string_view place) {
+Status read_map_entry(Message& message, Parameters& out, const RequestLimits& limits, const Place& place) {
   const auto view = read_view(message);
   return view ? read_parameter(*view, out, limits, place) : Status{};
 }
 
-Status add_dimension(Shape& shape, std::int64_t dimension, std::string_view place) {
+Status add_dimension(Shape& shape, std::int64_t dimension, const Place& place) {
   if (shape.size() == kRankMax) {
-    return fail(Code::kInvalidArgument, fmt::format("{}.shape: more than {} dimensions", place, kRankMax));
+    return fail(Code::kInvalidArgument, fmt::format("{}: more than {} dimensions", place.text("shape"), kRankMax));
   }
   shape.push_back(dimension);
   return {};
 }
 
 template <typename Message>
-Status read_shape(Message& message, Shape& shape, std::string_view place) {
+Status read_shape(Message& message, Shape& shape, const Place& place) {
   if (message.wire_type() == pbf_wire_type::varint) return add_dimension(shape, message.get_int64(), place);
   const auto packed = read_view(message);
   if (!packed) return {};
@@ -139,20 +140,20 @@ Status read_shape(Message& message, Shape& shape, std::string_view place) {
 class InputDecoder {
  public:
   InputDecoder(InferInput& input, std::size_t index, const RequestLimits& limits)
-      : input_(input), index_(index), limits_(limits), place_(fmt::format("inputs[{}]", index)) {}
+      : input_(input), limits_(limits), place_{"inputs", index, {}} {}
 
   /// True when there were typed contents.
   Result<bool> read(data_view view) {
     pbf_message<Field> message(view);
     while (message.next()) TRY_STATUS(field(message));
-    place_ = place_of("inputs", index_, input_.name);
-    if (input_.name.empty()) return fail(Code::kInvalidArgument, place_ + ": missing name");
+    place_.name = input_.name;
+    if (input_.name.empty()) return fail(Code::kInvalidArgument, place_.text() + ": missing name");
     const auto type = parse_data_type(datatype_);
     if (!type) {
       return fail(Code::kInvalidArgument,
                   fmt::format("{}: unknown datatype '{}', expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, "
                               "FP32, FP64 or BYTES",
-                              place_, printable(datatype_)));
+                              place_.text(), printable(datatype_)));
     }
     input_.tensor.type = *type;
     if (contents_.empty()) return false;
@@ -163,10 +164,10 @@ class InputDecoder {
  private:
   Status field(pbf_message<Field>& message) {
     switch (message.tag()) {
-      case Field::kName: return read_string(message, input_.name, place_ + ".name");
-      case Field::kDatatype: return read_string(message, datatype_, place_ + ".datatype");
+      case Field::kName: return read_string(message, input_.name, place_, "name");
+      case Field::kDatatype: return read_string(message, datatype_, place_, "datatype");
       case Field::kShape: return read_shape(message, input_.tensor.shape, place_);
-      case Field::kParameters: return read_map_entry(message, input_.parameters, limits_, place_ + ".parameters");
+      case Field::kParameters: return read_map_entry(message, input_.parameters, limits_, place_);
       case Field::kContents: {
         const auto view = read_view(message);
         if (view && !view->empty()) contents_.push_back(*view);
@@ -178,9 +179,8 @@ class InputDecoder {
   }
 
   InferInput& input_;
-  std::size_t index_;
   const RequestLimits& limits_;
-  std::string place_;
+  Place place_;
   std::string datatype_;
   std::vector<data_view> contents_;
 };
@@ -192,7 +192,7 @@ Status check_entry(data_view view) {
   pbf_message<Entry> message(view);
   while (message.next()) {
     if (message.tag() == Entry::kKey) {
-      TRY_STATUS(read_string(message, name, "parameters"));
+      TRY_STATUS(read_string(message, name, Place{}, "parameters"));
     } else {
       message.skip();
     }
@@ -215,10 +215,10 @@ class InferDecoder {
  private:
   Status field(pbf_message<Raw>& message) {
     switch (message.tag()) {
-      case Raw::kModelName: return read_string(message, request_.model, "model_name");
-      case Raw::kModelVersion: return read_string(message, request_.version, "model_version");
-      case Raw::kId: return read_string(message, request_.id, "id");
-      case Raw::kParameters: return read_map_entry(message, request_.parameters, limits_, "parameters");
+      case Raw::kModelName: return read_string(message, request_.model, Place{}, "model_name");
+      case Raw::kModelVersion: return read_string(message, request_.version, Place{}, "model_version");
+      case Raw::kId: return read_string(message, request_.id, Place{}, "id");
+      case Raw::kParameters: return read_map_entry(message, request_.parameters, limits_, Place{});
       case Raw::kInputs: return input(message);
       case Raw::kOutputs: return output(message);
       case Raw::kRawInputContents: return raw(message);
@@ -242,19 +242,17 @@ class InferDecoder {
     const auto view = read_view(message);
     if (!view) return {};
     if (request_.outputs.size() == limits_.tensors_max) return too_many("outputs");
-    const std::string place = fmt::format("outputs[{}]", request_.outputs.size());
+    const Place place{"outputs", request_.outputs.size(), {}};
     RequestedOutput& output = request_.outputs.emplace_back();
     pbf_message<Member> member(*view);
     while (member.next()) {
       switch (member.tag()) {
-        case Member::kName: TRY_STATUS(read_string(member, output.name, place + ".name")); break;
-        case Member::kParameters:
-          TRY_STATUS(read_map_entry(member, output.parameters, limits_, place + ".parameters"));
-          break;
+        case Member::kName: TRY_STATUS(read_string(member, output.name, place, "name")); break;
+        case Member::kParameters: TRY_STATUS(read_map_entry(member, output.parameters, limits_, place)); break;
         default: member.skip();
       }
     }
-    return output.name.empty() ? Status(fail(Code::kInvalidArgument, place + ": missing name")) : Status{};
+    return output.name.empty() ? Status(fail(Code::kInvalidArgument, place.text() + ": missing name")) : Status{};
   }
 
   Status raw(pbf_message<Raw>& message) {
@@ -291,13 +289,14 @@ class InferDecoder {
     for (std::size_t i = 0; i < typed_.size(); ++i) {
       if (typed_[i]) continue;
       const InferInput& input = request_.inputs[i];
-      const std::string place = place_of("inputs", i, input.name);
+      const Place place{"inputs", i, input.name};
       const auto count = element_count(input.tensor.shape);
-      if (!count) return fail(count.error().code, fmt::format("{}: {}", place, count.error().message));
+      if (!count) return fail(count.error().code, fmt::format("{}: {}", place.text(), count.error().message));
       if (*count == 0) continue;
       TRY_STATUS(check_supported(request_));
-      return fail(Code::kInvalidArgument,
-                  fmt::format("{}: no data, expected contents or raw_input_contents with {} elements", place, *count));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("{}: no data, expected contents or raw_input_contents with {} elements", place.text(), *count));
     }
     return {};
   }
@@ -341,8 +340,8 @@ Result<ModelQuery> decode_grpc_model_query(const Slice& message) {
     pbf_message<Member> fields(view_of(message));
     while (fields.next()) {
       switch (fields.tag()) {
-        case Member::kName: TRY_STATUS(read_string(fields, query.model, "name")); break;
-        case Member::kVersion: TRY_STATUS(read_string(fields, query.version, "version")); break;
+        case Member::kName: TRY_STATUS(read_string(fields, query.model, Place{}, "name")); break;
+        case Member::kVersion: TRY_STATUS(read_string(fields, query.version, Place{}, "version")); break;
         default: fields.skip();
       }
     }
@@ -374,8 +373,8 @@ Result<RepositoryCall> decode_grpc_repository_call(const Slice& message) {
     pbf_message<Member> fields(view_of(message));
     while (fields.next()) {
       switch (fields.tag()) {
-        case Member::kRepository: TRY_STATUS(read_string(fields, first, "repository_name")); break;
-        case Member::kModel: TRY_STATUS(read_string(fields, call.model, "model_name")); break;
+        case Member::kRepository: TRY_STATUS(read_string(fields, first, Place{}, "repository_name")); break;
+        case Member::kModel: TRY_STATUS(read_string(fields, call.model, Place{}, "model_name")); break;
         case Member::kParameters:
           if (const auto entry = read_view(fields)) TRY_STATUS(check_entry(*entry));
           break;

@@ -86,9 +86,8 @@ void add_text(pbf_writer& out, protozero::pbf_tag_type tag, std::string_view tex
 
 /// Key and length of a raw output; its bytes follow.
 void add_raw_key(std::string& bytes, std::size_t size) {
-  protozero::add_varint_to_buffer(
-      &bytes, (static_cast<std::uint64_t>(Reply::kRawOutputContents) << 3) |
-                  static_cast<std::uint64_t>(protozero::pbf_wire_type::length_delimited));
+  protozero::add_varint_to_buffer(&bytes, (static_cast<std::uint64_t>(Reply::kRawOutputContents) << 3) |
+                                              static_cast<std::uint64_t>(protozero::pbf_wire_type::length_delimited));
   protozero::add_varint_to_buffer(&bytes, size);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rounding and range of the two 16-bit formats.
 #include "protocols/open_inference/half.h"
 
 #include <gtest/gtest.h>

@@ -25,9 +25,9 @@ class Members {
   Members(const JsonText& text, const RequestLimits& limits) : text_(text), limits_(limits) {}
 
   /// Calls read(name, value) for each member; a null value is an absent member, a repeated name an error.
-  /// `names`: those that may not repeat.  `place`: of the object, empty for the body itself.
+  /// `names`: those that may not repeat.  `place`: of the object; read() may change it.
   template <typename Read>
-  Status each(ondemand::object object, std::span<const std::string_view> names, std::string_view place, Read read) {
+  Status each(ondemand::object object, std::span<const std::string_view> names, const Place& place, Read read) {
     unsigned seen = 0;
     for (auto item : object) {
       ondemand::field field;
@@ -51,46 +51,48 @@ class Members {
     return text_.check_skipped(raw, depth);
   }
 
-  Status string(ondemand::value value, std::string& out, std::string_view place) const {
+  Status string(ondemand::value value, std::string& out, const Place& place, std::string_view member) const {
     std::string_view view;
     const auto error = value.get_string().get(view);
-    if (error == simdjson::INCORRECT_TYPE) return wrong(value, place, "a string");
+    if (error == simdjson::INCORRECT_TYPE) return wrong(value, place.text(member), "a string");
     if (error) return text_.malformed(error);
     out = view;
     return {};
   }
 
-  Status shape(ondemand::value value, Shape& out, std::string_view place) const {
+  Status shape(ondemand::value value, Shape& out, const Place& place) const {
     ondemand::array array;
-    if (value.get_array().get(array)) return wrong(value, place, "an array of integers");
+    if (value.get_array().get(array)) return wrong(value, place.text("shape"), "an array of integers");
     for (auto item : array) {
       ondemand::value element;
       if (const auto error = item.get(element)) return text_.malformed(error);
       std::int64_t dimension = 0;
-      if (element.get_int64().get(dimension)) return wrong(element, place, "integers");
+      if (element.get_int64().get(dimension)) return wrong(element, place.text("shape"), "integers");
       if (dimension < 0) {
-        return fail(Code::kInvalidArgument, fmt::format("{}: dimension {}, expected 0 or more", place, dimension));
+        return fail(Code::kInvalidArgument,
+                    fmt::format("{}: dimension {}, expected 0 or more", place.text("shape"), dimension));
       }
       if (out.size() == kRankMax) {
-        return fail(Code::kInvalidArgument, fmt::format("{}: more than {} dimensions", place, kRankMax));
+        return fail(Code::kInvalidArgument, fmt::format("{}: more than {} dimensions", place.text("shape"), kRankMax));
       }
       out.push_back(dimension);
     }
     return {};
   }
 
-  Status parameters(ondemand::value value, Parameters& out, std::string_view place) const {
+  Status parameters(ondemand::value value, Parameters& out, const Place& place) const {
     ondemand::object object;
-    if (value.get_object().get(object)) return wrong(value, place, "an object");
+    if (value.get_object().get(object)) return wrong(value, place.text("parameters"), "an object");
     for (auto item : object) {
       ondemand::field field;
       if (const auto error = std::move(item).get(field)) return text_.malformed(error);
       std::string_view name;
       if (const auto error = field.unescaped_key().get(name)) return text_.malformed(error);
-      const std::string member = fmt::format("{}.{}", place, printable(name));
+      const std::string member = fmt::format("{}.{}", place.text("parameters"), printable(name));
       if (find_parameter(out, name) != nullptr) return fail(Code::kInvalidArgument, member + " appears twice");
       if (out.size() == limits_.parameters_max) {
-        return fail(Code::kInvalidArgument, fmt::format("{}: more than {} parameters", place, limits_.parameters_max));
+        return fail(Code::kInvalidArgument,
+                    fmt::format("{}: more than {} parameters", place.text("parameters"), limits_.parameters_max));
       }
       out.emplace_back(name, Parameter());
       TRY_STATUS(parameter(field.value(), out.back().second, member));
@@ -112,8 +114,8 @@ class Members {
 
   [[nodiscard]] const JsonText& text() const noexcept { return text_; }
 
-  static std::string at(std::string_view place, std::string_view what) {
-    return place.empty() ? std::string(what) : fmt::format("{}: {}", place, what);
+  static std::string at(const Place& place, std::string_view what) {
+    return place.list.empty() ? std::string(what) : fmt::format("{}: {}", place.text(), what);
   }
 
  private:
@@ -123,7 +125,7 @@ class Members {
     if (value.type().get(type)) return wrong(value, place, kExpected);
     if (type == Wanted::string) {
       out = std::string();
-      return string(value, std::get<std::string>(out), place);
+      return string(value, std::get<std::string>(out), Place{}, place);
     }
     if (type == Wanted::boolean) {
       bool truth = false;
@@ -156,7 +158,7 @@ struct BinaryPart {
 class InputReader {
  public:
   InputReader(Members& members, std::size_t index, InferInput& input)
-      : members_(members), index_(index), input_(input), place_(fmt::format("inputs[{}]", index)) {}
+      : members_(members), input_(input), place_{"inputs", index, {}} {}
 
   Status read(ondemand::object object, BinaryPart& binary) {
     static constexpr std::array<std::string_view, 5> kNames = {"name", "shape", "datatype", "data", "parameters"};
@@ -172,26 +174,26 @@ class InputReader {
   Status member(std::size_t member, ondemand::value value) {
     switch (member) {
       case kName:
-        TRY_STATUS(members_.string(value, input_.name, place_ + ".name"));
-        place_ = place_of("inputs", index_, input_.name);
+        TRY_STATUS(members_.string(value, input_.name, place_, "name"));
+        place_.name = input_.name;
         return {};
-      case kShape: has_shape_ = true; return members_.shape(value, input_.tensor.shape, place_ + ".shape");
+      case kShape: has_shape_ = true; return members_.shape(value, input_.tensor.shape, place_);
       case kDatatype: return datatype(value);
       case kData: return data(value);
-      case kParameters: return members_.parameters(value, input_.parameters, place_ + ".parameters");
+      case kParameters: return members_.parameters(value, input_.parameters, place_);
       default: return members_.skip(value, 3);
     }
   }
 
   Status datatype(ondemand::value value) {
     std::string name;
-    TRY_STATUS(members_.string(value, name, place_ + ".datatype"));
+    TRY_STATUS(members_.string(value, name, place_, "datatype"));
     const auto type = parse_data_type(name);
     if (!type) {
       return fail(Code::kInvalidArgument,
                   fmt::format("{}: unknown datatype '{}', expected BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, "
                               "FP32, FP64 or BYTES",
-                              place_, printable(name)));
+                              place_.text(), printable(name)));
     }
     input_.tensor.type = *type;
     has_type_ = true;
@@ -215,8 +217,9 @@ class InputReader {
   Result<JsonTensor> target(std::size_t bytes) const {
     const std::size_t enclosing = 3;
     if (enclosing + input_.tensor.shape.size() > members_.text().depth_max) {
-      return fail(Code::kInvalidArgument, fmt::format("{}: {} dimensions, expected fewer: JSON may be nested {} levels deep",
-                                                      place_, input_.tensor.shape.size(), members_.text().depth_max));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{}: {} dimensions, expected fewer: JSON may be nested {} levels deep", place_.text(),
+                              input_.tensor.shape.size(), members_.text().depth_max));
     }
     TRY(const std::size_t count, count_within(input_.tensor.shape, bytes, place_));
     return JsonTensor{input_.tensor.type, input_.tensor.shape, count, place_};
@@ -229,12 +232,12 @@ class InputReader {
     const auto size = std::ranges::find(input_.parameters, "binary_data_size", &Parameters::value_type::first);
     const bool is_binary = size != input_.parameters.end();
     if (has_data_ && is_binary) {
-      return fail(Code::kInvalidArgument, place_ + ": both 'data' and the parameter 'binary_data_size'");
+      return fail(Code::kInvalidArgument, place_.text() + ": both 'data' and the parameter 'binary_data_size'");
     }
     if (is_binary) return take_binary(size, binary);
     if (!has_data_) {
       TRY_STATUS(check_region());
-      return fail(Code::kInvalidArgument, place_ + ": neither 'data' nor the parameter 'binary_data_size'");
+      return fail(Code::kInvalidArgument, place_.text() + ": neither 'data' nor the parameter 'binary_data_size'");
     }
     if (later_.empty()) return {};
     TRY(const JsonTensor tensor, target(later_.size()));
@@ -244,20 +247,21 @@ class InputReader {
 
   Status check_region() const {
     if (find_parameter(input_.parameters, "shared_memory_region") == nullptr) return {};
-    return fail(Code::kUnimplemented, place_ + ": the parameter 'shared_memory_region' is not supported");
+    return fail(Code::kUnimplemented, place_.text() + ": the parameter 'shared_memory_region' is not supported");
   }
 
   Status take_binary(Parameters::iterator size, BinaryPart& binary) {
     const auto* wanted = std::get_if<std::int64_t>(&size->second);
     if (wanted == nullptr || *wanted < 0) {
-      return fail(Code::kInvalidArgument, place_ + ".parameters.binary_data_size: expected an integer of 0 or more");
+      return fail(Code::kInvalidArgument,
+                  place_.text() + ".parameters.binary_data_size: expected an integer of 0 or more");
     }
     const std::size_t left = binary.body.size() - binary.next;
     if (static_cast<std::uint64_t>(*wanted) > left) {
       return fail(Code::kInvalidArgument,
                   fmt::format("{}: binary_data_size is {}, but {} bytes are left behind the JSON (the header "
                               "Inference-Header-Content-Length says where it ends)",
-                              place_, *wanted, left));
+                              place_.text(), *wanted, left));
     }
     input_.tensor.data = binary.body.part(binary.next, static_cast<std::size_t>(*wanted));
     binary.next += static_cast<std::size_t>(*wanted);
@@ -266,13 +270,12 @@ class InputReader {
   }
 
   Status missing(std::string_view member) const {
-    return fail(Code::kInvalidArgument, fmt::format("{}: missing '{}'", place_, member));
+    return fail(Code::kInvalidArgument, fmt::format("{}: missing '{}'", place_.text(), member));
   }
 
   Members& members_;
-  std::size_t index_;
   InferInput& input_;
-  std::string place_;
+  Place place_;
   bool has_shape_ = false;
   bool has_type_ = false;
   bool has_data_ = false;
@@ -287,15 +290,16 @@ class InferReader {
   Result<InferRequest> read(ondemand::object object) {
     static constexpr std::array<std::string_view, 4> kNames = {"id", "parameters", "inputs", "outputs"};
     bool has_inputs = false;
-    TRY_STATUS(members_.each(object, kNames, "", [&](std::size_t member, ondemand::value value) -> Status {
+    TRY_STATUS(members_.each(object, kNames, Place{}, [&](std::size_t member, ondemand::value value) -> Status {
       if (member == kNames.size() || is_null(value)) return members_.skip(value, 1);
       has_inputs = has_inputs || member == kInputs;
       return this->member(member, value);
     }));
     if (!has_inputs) return fail(Code::kInvalidArgument, "missing 'inputs'");
     if (binary_.next != binary_.body.size()) {
-      return fail(Code::kInvalidArgument, fmt::format("{} bytes left behind the JSON and the binary tensors, expected none",
-                                                      binary_.body.size() - binary_.next));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{} bytes left behind the JSON and the binary tensors, expected none",
+                              binary_.body.size() - binary_.next));
     }
     TRY_STATUS(check_supported(request_));
     return std::move(request_);
@@ -306,9 +310,10 @@ class InferReader {
 
   Status member(std::size_t member, ondemand::value value) {
     switch (member) {
-      case kId: return members_.string(value, request_.id, "id");
-      case kParameters: return members_.parameters(value, request_.parameters, "parameters");
-      case kInputs: return list(value, "inputs", [this](ondemand::object object) {
+      case kId: return members_.string(value, request_.id, Place{}, "id");
+      case kParameters: return members_.parameters(value, request_.parameters, Place{});
+      case kInputs:
+        return list(value, "inputs", [this](ondemand::object object) {
           const std::size_t index = request_.inputs.size();
           return InputReader(members_, index, request_.inputs.emplace_back()).read(object, binary_);
         });
@@ -339,14 +344,14 @@ class InferReader {
 
   Status output(ondemand::object object) {
     static constexpr std::array<std::string_view, 2> kNames = {"name", "parameters"};
-    const std::string place = fmt::format("outputs[{}]", request_.outputs.size());
+    const Place place{"outputs", request_.outputs.size(), {}};
     RequestedOutput& output = request_.outputs.emplace_back();
     TRY_STATUS(members_.each(object, kNames, place, [&](std::size_t member, ondemand::value value) {
       if (member == kNames.size() || is_null(value)) return members_.skip(value, 3);
-      return member == 0 ? members_.string(value, output.name, place + ".name")
-                         : members_.parameters(value, output.parameters, place + ".parameters");
+      return member == 0 ? members_.string(value, output.name, place, "name")
+                         : members_.parameters(value, output.parameters, place);
     }));
-    return output.name.empty() ? Status(fail(Code::kInvalidArgument, place + ": missing 'name'")) : Status{};
+    return output.name.empty() ? Status(fail(Code::kInvalidArgument, place.text() + ": missing 'name'")) : Status{};
   }
 
   Members members_;
@@ -366,7 +371,8 @@ Result<T> read_object(const JsonText& text, Read read) {
   if (const auto error = document.get_object().get(object)) {
     if (error != simdjson::INCORRECT_TYPE) return text.malformed(error);
     TRY_STATUS(text.check_skipped(text.text, 0));
-    return fail(Code::kInvalidArgument, fmt::format("the body is {}, expected an object", describe_json(trim(text.text))));
+    return fail(Code::kInvalidArgument,
+                fmt::format("the body is {}, expected an object", describe_json(trim(text.text))));
   }
   TRY(T result, read(object));
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return text.malformed(simdjson::TRAILING_CONTENT);
@@ -402,7 +408,7 @@ Result<ListModels> decode_json_index(const Slice& body, const RequestLimits& lim
     static constexpr std::array<std::string_view, 1> kNames = {"ready"};
     Members members(text, limits);
     ListModels list;
-    TRY_STATUS(members.each(object, kNames, "", [&](std::size_t member, ondemand::value value) -> Status {
+    TRY_STATUS(members.each(object, kNames, Place{}, [&](std::size_t member, ondemand::value value) -> Status {
       if (member == kNames.size() || is_null(value)) return members.skip(value, 1);
       if (value.get_bool().get(list.ready_only)) return members.wrong(value, "ready", "true or false");
       return {};
@@ -419,9 +425,9 @@ Status check_json_repository_call(const Slice& body, const RequestLimits& limits
     static constexpr std::array<std::string_view, 1> kNames = {"parameters"};
     Members members(text, limits);
     Parameters found;
-    TRY_STATUS(members.each(object, kNames, "", [&](std::size_t member, ondemand::value value) -> Status {
+    TRY_STATUS(members.each(object, kNames, Place{}, [&](std::size_t member, ondemand::value value) -> Status {
       if (member == kNames.size() || is_null(value)) return members.skip(value, 1);
-      return members.parameters(value, found, "parameters");
+      return members.parameters(value, found, Place{});
     }));
     return found;
   });

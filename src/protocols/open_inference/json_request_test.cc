@@ -76,7 +76,8 @@ TEST(DecodeJsonInfer, ChecksEveryIntegerTypesRange) {
     EXPECT_TRUE(decode(body(row.type, "[2]", row.fits))) << row.type;
     for (const auto* wrong : {row.beyond, row.below, "1.5", "1e30", "\"1\"", "true", "null", "NaN"}) {
       const std::string message = error(body(row.type, "[2]", fmt::format("[0,{}]", wrong)));
-      EXPECT_TRUE(message.starts_with(fmt::format("inputs[0] 'x': element 1 of data is {}, expected an integer from ", wrong)))
+      EXPECT_TRUE(
+          message.starts_with(fmt::format("inputs[0] 'x': element 1 of data is {}, expected an integer from ", wrong)))
           << message;
     }
   }
@@ -84,21 +85,25 @@ TEST(DecodeJsonInfer, ChecksEveryIntegerTypesRange) {
 
 TEST(DecodeJsonInfer, RoundsFloatsOnce) {
   // 1 + 2^-24 lies between two floats: exactly there it goes to the even one, a little above it goes up.
-  EXPECT_EQ(values<float>("FP32", "[3]",
-                          "[1.000000059604644775390625,1.00000005960464477539062500001,1.0000001192092895]"),
-            (std::vector<float>{1.0F, std::nextafter(1.0F, 2.0F), std::nextafter(1.0F, 2.0F)}));
+  EXPECT_EQ(
+      values<float>("FP32", "[3]", "[1.000000059604644775390625,1.00000005960464477539062500001,1.0000001192092895]"),
+      (std::vector<float>{1.0F, std::nextafter(1.0F, 2.0F), std::nextafter(1.0F, 2.0F)}));
   EXPECT_EQ(values<float>("FP32", "[3]", "[1e-45,7e-46,3.4028234663852886e38]"),
             (std::vector<float>{std::numeric_limits<float>::denorm_min(), 0.0F, std::numeric_limits<float>::max()}));
   EXPECT_EQ(values<double>("FP64", "[2]", "[0.1,5e-324]"), (std::vector<double>{0.1, 5e-324}));
-  EXPECT_EQ(values<std::uint16_t>("FP16", "[3]", "[0.1,65504,NaN]"), (std::vector<std::uint16_t>{0x2E66, 0x7BFF, 0x7E00}));
-  EXPECT_EQ(values<std::uint16_t>("BF16", "[2]", "[3.14159265,-Infinity]"), (std::vector<std::uint16_t>{0x4049, 0xFF80}));
+  EXPECT_EQ(values<std::uint16_t>("FP16", "[3]", "[0.1,65504,NaN]"),
+            (std::vector<std::uint16_t>{0x2E66, 0x7BFF, 0x7E00}));
+  EXPECT_EQ(values<std::uint16_t>("BF16", "[2]", "[3.14159265,-Infinity]"),
+            (std::vector<std::uint16_t>{0x4049, 0xFF80}));
 }
 
 TEST(DecodeJsonInfer, RefusesFloatsBeyondTheirRange) {
-  for (const auto& [type, number] : {std::pair("FP32", "3.5e38"), std::pair("FP64", "1e400"), std::pair("FP16", "65520"),
-                                     std::pair("BF16", "3.4e38"), std::pair("FP32", "-1e400")}) {
-    EXPECT_EQ(error(body(type, "[1]", fmt::format("[{}]", number))),
-              fmt::format("inputs[0] 'x': element 0 of data is {}, expected a number within the range for {}", number, type));
+  for (const auto& [type, number] :
+       {std::pair("FP32", "3.5e38"), std::pair("FP64", "1e400"), std::pair("FP16", "65520"),
+        std::pair("BF16", "3.4e38"), std::pair("FP32", "-1e400")}) {
+    EXPECT_EQ(
+        error(body(type, "[1]", fmt::format("[{}]", number))),
+        fmt::format("inputs[0] 'x': element 0 of data is {}, expected a number within the range for {}", number, type));
   }
 }
 
@@ -113,7 +118,8 @@ TEST(DecodeJsonInfer, TakesNonFiniteNumbersByName) {
 
 TEST(DecodeJsonInfer, RefusesShapesThatTheBodyCannotFill) {
   EXPECT_EQ(error(body("FP32", "[4294967296,2147483647]", "[1]")),
-            "inputs[0] 'x': shape [4294967296,2147483647] has 9223372032559808512 elements, more than fit in 6 bytes of data");
+            "inputs[0] 'x': shape [4294967296,2147483647] has 9223372032559808512 elements, more than fit in 6 bytes "
+            "of data");
   EXPECT_EQ(error(body("FP32", "[4294967296,4294967296]", "[1]")),
             "inputs[0] 'x': shape [4294967296,4294967296]: more elements than fit in 63 bits");
   EXPECT_EQ(error(body("FP32", "[1000000000]", "[]")),
@@ -130,7 +136,9 @@ TEST(DecodeJsonInfer, BoundsDepthTensorsAndParameters) {
   RequestLimits limits;
   limits.tensors_max = 2;
   limits.parameters_max = 1;
-  const auto with = [&](std::string_view text) { return decode_json_infer(padded(text), std::nullopt, limits).error().message; };
+  const auto with = [&](std::string_view text) {
+    return decode_json_infer(padded(text), std::nullopt, limits).error().message;
+  };
   const std::string input = R"({"name":"x","shape":[1],"datatype":"FP32","data":[1]})";
   EXPECT_EQ(with(fmt::format(R"({{"inputs":[{0},{0},{0}]}})", input)), "more than 2 inputs");
   EXPECT_EQ(with(R"({"parameters":{"a":1,"b":2},"inputs":[]})"), "parameters: more than 1 parameters");
@@ -144,17 +152,18 @@ TEST(DecodeJsonInfer, WorksWithoutPaddingBehindTheText) {
 }
 
 TEST(DecodeJsonInfer, SaysWhereEveryTruncationBreaks) {
-  const std::string text = R"({"id":"a\n","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[[1.5,2e1]]}],"q":[{}]})";
+  const std::string text =
+      R"({"id":"a\n","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[[1.5,2e1]]}],"q":[{}]})";
   ASSERT_TRUE(decode(text));
   for (std::size_t size = 0; size < text.size(); ++size) {
-    EXPECT_TRUE(error(text.substr(0, size)).starts_with("malformed JSON at byte ")) << size << error(text.substr(0, size));
+    EXPECT_TRUE(error(text.substr(0, size)).starts_with("malformed JSON at byte "))
+        << size << error(text.substr(0, size));
   }
 }
 
 TEST(DecodeJsonInfer, NeverTakesWhatIsNotJson) {
-  const std::string text =
-      R"({"id":"a","inputs":[{"data":[1,2,3],"name":"x","shape":[3],"datatype":"INT8"},)"
-      R"({"name":"y","shape":[2,1],"datatype":"BYTES","data":[["a"],["b"]]}],"q":{"z":[1,null]}})";
+  const std::string text = R"({"id":"a","inputs":[{"data":[1,2,3],"name":"x","shape":[3],"datatype":"INT8"},)"
+                           R"({"name":"y","shape":[2,1],"datatype":"BYTES","data":[["a"],["b"]]}],"q":{"z":[1,null]}})";
   ASSERT_TRUE(decode(text));
   for (std::size_t at = 0; at < text.size(); ++at) {
     for (const char c : std::string_view("\"\\{}[],:0a- \x01\xFF")) {
@@ -190,7 +199,8 @@ TEST(DecodeJsonInfer, GivesUpAParserThatGrewLarge) {
 }
 
 TEST(DecodeJsonInfer, SharesBinaryTensorsWithTheBody) {
-  const std::string json = R"({"inputs":[{"name":"x","shape":[2],"datatype":"INT16","parameters":{"binary_data_size":4}}]})";
+  const std::string json =
+      R"({"inputs":[{"name":"x","shape":[2],"datatype":"INT16","parameters":{"binary_data_size":4}}]})";
   const Slice whole = padded(json + "\x01\x02\x03\x04");
   const auto request = decode_json_infer(whole, json.size(), {});
   ASSERT_TRUE(request);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kCopiedMax = 4096;
 
 Response json(int status, JsonWriter&& writer) {
-  return make_response(status, "application/json", std::move(writer.buffer()).share());
+  return make_response(status, "application/json", std::move(writer).finish().share());
 }
 
 bool flag(const Parameters& parameters, std::string_view name) noexcept {
@@ -81,7 +81,7 @@ Response with_binary(JsonWriter&& writer, const std::vector<const Tensor*>& tens
   Response response;
   response.headers.emplace_back("content-type", "application/octet-stream");
   response.headers.emplace_back("inference-header-content-length", std::to_string(writer.size()));
-  Buffer copied = std::move(writer.buffer());
+  Buffer copied = std::move(writer).finish();
   for (const Tensor* tensor : tensors) {
     if (tensor->data.size() <= kCopiedMax) {
       copied.append(tensor->data.bytes);

@@ -45,13 +45,12 @@ class SinkBase {
   SinkBase(const JsonText& text, const JsonTensor& tensor) : text_(text), tensor_(tensor) {}
   [[nodiscard]] std::size_t filled() const noexcept { return filled_; }
 
-
   /// What is not JSON at all is malformed; the rest is of the wrong kind.  `subject`: `element 3 of data is`.
   [[nodiscard]] tl::unexpected<Error> unexpected(std::string_view token, std::string_view subject,
                                                  std::string_view expected) const {
     if (!is_json_token(token)) return text_.malformed(simdjson::TAPE_ERROR);
     return fail(Code::kInvalidArgument,
-                fmt::format("{}: {} {}, expected {}", tensor_.place, subject, describe_json(token), expected));
+                fmt::format("{}: {} {}, expected {}", tensor_.place.text(), subject, describe_json(token), expected));
   }
 
  protected:
@@ -89,8 +88,10 @@ class IntegerSink : public NumberSink<T> {
   Status take(ondemand::value value) {
     using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
     Wide wide = 0;
-    if (read(value, wide)) [[unlikely]] return slow(token_of(value));
-    if (wide < Wide{Limits::min()} || wide > Wide{Limits::max()}) [[unlikely]] return refuse(token_of(value));
+    if (read(value, wide)) [[unlikely]]
+      return slow(token_of(value));
+    if (wide < Wide{Limits::min()} || wide > Wide{Limits::max()}) [[unlikely]]
+      return refuse(token_of(value));
     this->put(static_cast<T>(wide));
     return {};
   }
@@ -135,16 +136,19 @@ class FloatSink : public NumberSink<T> {
 
   Status take(ondemand::value value) {
     double wide = 0;
-    if (value.get_double().get(wide)) [[unlikely]] return slow(token_of(value));
+    if (value.get_double().get(wide)) [[unlikely]]
+      return slow(token_of(value));
     if constexpr (std::is_same_v<T, float>) {
       // Rounding twice goes wrong where the double lies just between two floats, or among the smallest ones.
       constexpr std::uint64_t kCut = (std::uint64_t{1} << 29) - 1;
       const bool between = (std::bit_cast<std::uint64_t>(wide) & kCut) == (kCut + 1) / 2;
       const bool small = std::fabs(wide) < double{std::numeric_limits<float>::min()} && wide != 0;
-      if (between || small) [[unlikely]] wide = double{parse_float<float>(token_of(value))};
+      if (between || small) [[unlikely]]
+        wide = double{parse_float<float>(token_of(value))};
     }
     const auto narrowed = narrow(wide, T{});
-    if (!narrowed || std::isinf(wide)) [[unlikely]] return beyond(token_of(value));
+    if (!narrowed || std::isinf(wide)) [[unlikely]]
+      return beyond(token_of(value));
     this->put(*narrowed);
     return {};
   }
@@ -239,9 +243,12 @@ class Rows {
     const std::size_t first = sink_.filled();
     for (auto item : array) {
       ondemand::value value;
-      if (const auto error = item.get(value)) [[unlikely]] return text_.malformed(error);
-      if (sink_.filled() - first == expected) [[unlikely]] return wrong_count(level, expected, "more than ", expected);
-      if (auto status = sink_.take(value); !status) [[unlikely]] return status;
+      if (const auto error = item.get(value)) [[unlikely]]
+        return text_.malformed(error);
+      if (sink_.filled() - first == expected) [[unlikely]]
+        return wrong_count(level, expected, "more than ", expected);
+      if (auto status = sink_.take(value); !status) [[unlikely]]
+        return status;
     }
     const std::size_t found = sink_.filled() - first;
     return found == expected ? Status{} : wrong_count(level, found, "", expected);
@@ -254,8 +261,9 @@ class Rows {
   }
 
   Status wrong_count(std::size_t level, std::size_t found, std::string_view more, std::size_t expected) const {
-    return fail(Code::kInvalidArgument, fmt::format("{}: {} has {}{} elements, expected {} for shape {}", tensor_.place,
-                                                    path(level), more, found, expected, format_shape(tensor_.shape)));
+    return fail(Code::kInvalidArgument,
+                fmt::format("{}: {} has {}{} elements, expected {} for shape {}", tensor_.place.text(), path(level),
+                            more, found, expected, format_shape(tensor_.shape)));
   }
 
   Status no_row(std::size_t level, ondemand::value value) const {
@@ -298,7 +306,7 @@ Result<Slice> read_array(const JsonText& text, ondemand::array array, const Json
 Result<Slice> read_bare(const JsonText& text, std::string_view token, const JsonTensor& tensor) {
   if (!tensor.shape.empty() || token.starts_with('{')) {
     return fail(Code::kInvalidArgument,
-                fmt::format("{}: data is {}, expected an array", tensor.place, describe_json(token)));
+                fmt::format("{}: data is {}, expected an array", tensor.place.text(), describe_json(token)));
   }
   if (!is_json_token(token)) return text.malformed(simdjson::TAPE_ERROR);
   const std::string array = fmt::format("[{}]", token);

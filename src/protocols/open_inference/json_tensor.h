@@ -6,18 +6,17 @@
 #include <string_view>
 
 #include "core/tensor.h"
-#include "protocols/open_inference/limits.h"
 #include "protocols/open_inference/json_text.h"
+#include "protocols/open_inference/limits.h"
 
 namespace protean {
 
 /// What `data` has to become.  `shape`: checked, at most kRankMax dimensions, `count` elements.
-/// `place`: how messages name the input, such as `inputs[0] 'x'`.
 struct JsonTensor {
   DataType type;
   const Shape& shape;
   std::size_t count;
-  std::string_view place;
+  const Place& place;
 };
 
 /// Reads flat or nested data in row-major order: nested exactly as the shape says, or not at all.

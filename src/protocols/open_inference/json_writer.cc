@@ -38,38 +38,44 @@ char* print(char* at, T value) {
   return std::to_chars(at, at + kNumberMax, value).ptr;
 }
 
+bool needs_escape(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+}  // namespace
+
+void JsonWriter::grow(std::size_t count) {
+  out_.resize(at_ + count);
+  out_.resize(out_.capacity());
+}
+
+Buffer JsonWriter::finish() && {
+  out_.resize(at_);
+  return std::move(out_);
+}
+
 template <typename T>
-void print_one(Buffer& out, T value) {
-  const std::size_t start = out.size();
-  out.resize(start + kNumberMax);
-  char* const begin = reinterpret_cast<char*>(out.data());
-  out.resize(static_cast<std::size_t>(print(begin + start, value) - begin));
+void JsonWriter::print_one(T value) {
+  char* const start = room(kNumberMax);
+  at_ += static_cast<std::size_t>(print(start, value) - start);
 }
 
 /// `data` need not be aligned for T.
 template <typename T>
-void print_all(Buffer& out, std::span<const std::byte> data) {
+void JsonWriter::print_all(std::span<const std::byte> data) {
   const std::size_t count = data.size() / sizeof(T);
   for (std::size_t first = 0; first < count; first += kBlock) {
     const std::size_t last = std::min(first + kBlock, count);
-    const std::size_t start = out.size();
-    out.resize(start + (last - first) * kNumberMax);
-    char* const begin = reinterpret_cast<char*>(out.data());
-    char* at = begin + start;
+    char* const start = room((last - first) * kNumberMax);
+    char* end = start;
     for (std::size_t i = first; i < last; ++i) {
       T value;
       std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
-      at = print(at, value);
-      *at++ = ',';
+      end = print(end, value);
+      *end++ = ',';
     }
-    out.resize(static_cast<std::size_t>(at - begin));
+    at_ += static_cast<std::size_t>(end - start);
   }
-  if (count != 0) out.resize(out.size() - 1);
+  if (count != 0) --at_;
 }
-
-bool needs_escape(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
-
-}  // namespace
 
 void JsonWriter::string(std::string_view text) {
   if (std::ranges::none_of(text, needs_escape) && is_utf8(text)) {
@@ -83,13 +89,13 @@ void JsonWriter::string(std::string_view text) {
   raw(quoted);
 }
 
-void JsonWriter::integer(std::int64_t value) { print_one(out_, value); }
-void JsonWriter::unsigned_integer(std::uint64_t value) { print_one(out_, value); }
-void JsonWriter::number(double value) { print_one(out_, value); }
+void JsonWriter::integer(std::int64_t value) { print_one(value); }
+void JsonWriter::unsigned_integer(std::uint64_t value) { print_one(value); }
+void JsonWriter::number(double value) { print_one(value); }
 
 void JsonWriter::integers(std::span<const std::int64_t> values) {
   raw("[");
-  print_all<std::int64_t>(out_, std::as_bytes(values));
+  print_all<std::int64_t>(std::as_bytes(values));
   raw("]");
 }
 
@@ -115,19 +121,19 @@ Status JsonWriter::elements(const Tensor& tensor, std::string_view name) {
   raw("[");
   const auto data = tensor.data.bytes;
   switch (tensor.type) {
-    case DataType::kBool: print_all<bool>(out_, data); break;
-    case DataType::kUint8: print_all<std::uint8_t>(out_, data); break;
-    case DataType::kUint16: print_all<std::uint16_t>(out_, data); break;
-    case DataType::kUint32: print_all<std::uint32_t>(out_, data); break;
-    case DataType::kUint64: print_all<std::uint64_t>(out_, data); break;
-    case DataType::kInt8: print_all<std::int8_t>(out_, data); break;
-    case DataType::kInt16: print_all<std::int16_t>(out_, data); break;
-    case DataType::kInt32: print_all<std::int32_t>(out_, data); break;
-    case DataType::kInt64: print_all<std::int64_t>(out_, data); break;
-    case DataType::kFp16: print_all<Half>(out_, data); break;
-    case DataType::kBf16: print_all<Bfloat16>(out_, data); break;
-    case DataType::kFp32: print_all<float>(out_, data); break;
-    case DataType::kFp64: print_all<double>(out_, data); break;
+    case DataType::kBool: print_all<bool>(data); break;
+    case DataType::kUint8: print_all<std::uint8_t>(data); break;
+    case DataType::kUint16: print_all<std::uint16_t>(data); break;
+    case DataType::kUint32: print_all<std::uint32_t>(data); break;
+    case DataType::kUint64: print_all<std::uint64_t>(data); break;
+    case DataType::kInt8: print_all<std::int8_t>(data); break;
+    case DataType::kInt16: print_all<std::int16_t>(data); break;
+    case DataType::kInt32: print_all<std::int32_t>(data); break;
+    case DataType::kInt64: print_all<std::int64_t>(data); break;
+    case DataType::kFp16: print_all<Half>(data); break;
+    case DataType::kBf16: print_all<Bfloat16>(data); break;
+    case DataType::kFp32: print_all<float>(data); break;
+    case DataType::kFp64: print_all<double>(data); break;
     case DataType::kBytes: TRY_STATUS(strings(tensor, name)); break;
   }
   raw("]");
@@ -139,10 +145,11 @@ Status JsonWriter::strings(const Tensor& tensor, std::string_view name) {
   for (BytesReader reader(tensor.data.bytes); !reader.done(); ++index) {
     const std::string_view element = reader.next();
     if (!is_utf8(element)) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("output '{}': element {} is not UTF-8 and cannot be a JSON string; ask for this output in "
-                              "binary (parameter binary_data)",
-                              name, index));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("output '{}': element {} is not UTF-8 and cannot be a JSON string; ask for this output in "
+                      "binary (parameter binary_data)",
+                      name, index));
     }
     if (index != 0) raw(",");
     string(element);

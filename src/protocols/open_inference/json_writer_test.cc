@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Numbers, strings and blocks as they are printed.
 #include "protocols/open_inference/json_writer.h"
 
 #include <gtest/gtest.h>
@@ -16,10 +17,11 @@ std::string print(DataType type, std::vector<T> values, std::size_t misalignment
   Buffer bytes(misalignment);
   bytes.append(values.data(), values.size() * sizeof(T));
   const Slice all = std::move(bytes).share();
-  const Tensor tensor{type, {static_cast<std::int64_t>(values.size())}, all.part(misalignment, all.size() - misalignment)};
+  const Tensor tensor{
+      type, {static_cast<std::int64_t>(values.size())}, all.part(misalignment, all.size() - misalignment)};
   JsonWriter out;
   EXPECT_TRUE(out.elements(tensor, "y"));
-  return std::string(out.buffer().text());
+  return std::string(std::move(out).finish().text());
 }
 
 TEST(JsonWriter, PrintsFloatsInTheirShortestForm) {
@@ -35,8 +37,10 @@ TEST(JsonWriter, PrintsNanAndInfinitiesAsNull) {
 
 TEST(JsonWriter, PrintsIntegersExactly) {
   using I64 = std::numeric_limits<std::int64_t>;
-  EXPECT_EQ(print<std::int64_t>(DataType::kInt64, {I64::min(), I64::max()}), "[-9223372036854775808,9223372036854775807]");
-  EXPECT_EQ(print<std::uint64_t>(DataType::kUint64, {std::numeric_limits<std::uint64_t>::max()}), "[18446744073709551615]");
+  EXPECT_EQ(print<std::int64_t>(DataType::kInt64, {I64::min(), I64::max()}),
+            "[-9223372036854775808,9223372036854775807]");
+  EXPECT_EQ(print<std::uint64_t>(DataType::kUint64, {std::numeric_limits<std::uint64_t>::max()}),
+            "[18446744073709551615]");
   EXPECT_EQ(print<std::int8_t>(DataType::kInt8, {-128, 127}), "[-128,127]");
   EXPECT_EQ(print<std::uint8_t>(DataType::kBool, {0, 1}), "[false,true]");
 }
@@ -64,7 +68,7 @@ TEST(JsonWriter, EscapesStrings) {
   append_bytes_element(bytes, "");
   JsonWriter out;
   EXPECT_TRUE(out.elements({DataType::kBytes, {2}, std::move(bytes).share()}, "y"));
-  EXPECT_EQ(out.buffer().text(), "[\"a\\\"\\\\\\n\\u0001\xC3\xA9\",\"\"]");
+  EXPECT_EQ(std::move(out).finish().text(), "[\"a\\\"\\\\\\n\\u0001\xC3\xA9\",\"\"]");
 }
 
 TEST(JsonWriter, RefusesBytesThatAreNotUtf8) {
@@ -80,8 +84,9 @@ TEST(JsonWriter, RefusesBytesThatAreNotUtf8) {
 
 TEST(JsonWriter, PrintsParametersOfEveryKind) {
   JsonWriter out;
-  out.parameters({{"a", true}, {"b", std::int64_t{-1}}, {"c", std::uint64_t{1} << 63}, {"d", 0.5}, {"e", std::string("x")}});
-  EXPECT_EQ(out.buffer().text(), "\"a\":true,\"b\":-1,\"c\":9223372036854775808,\"d\":0.5,\"e\":\"x\"");
+  out.parameters(
+      {{"a", true}, {"b", std::int64_t{-1}}, {"c", std::uint64_t{1} << 63}, {"d", 0.5}, {"e", std::string("x")}});
+  EXPECT_EQ(std::move(out).finish().text(), "\"a\":true,\"b\":-1,\"c\":9223372036854775808,\"d\":0.5,\"e\":\"x\"");
 }
 
 }  // namespace

@@ -10,9 +10,12 @@
 
 namespace protean {
 
-std::string place_of(std::string_view list, std::size_t index, std::string_view name) {
-  if (name.empty()) return fmt::format("{}[{}]", list, index);
-  return fmt::format("{}[{}] '{}'", list, index, printable(name));
+std::string Place::text(std::string_view member) const {
+  std::string out;
+  if (!list.empty()) out = fmt::format("{}[{}]", list, index);
+  if (!name.empty()) out += fmt::format(" '{}'", printable(name));
+  if (!out.empty() && !member.empty()) out += '.';
+  return out.append(member);
 }
 
 Status check_supported(const InferRequest& request) {
@@ -21,12 +24,12 @@ Status check_supported(const InferRequest& request) {
     for (std::size_t i = 0; i < request.inputs.size(); ++i) {
       if (find_parameter(request.inputs[i].parameters, name) == nullptr) continue;
       return fail(Code::kUnimplemented, fmt::format("{}: the parameter '{}' is not supported",
-                                                    place_of("inputs", i, request.inputs[i].name), name));
+                                                    (Place{"inputs", i, request.inputs[i].name}.text()), name));
     }
     for (std::size_t i = 0; i < request.outputs.size(); ++i) {
       if (find_parameter(request.outputs[i].parameters, name) == nullptr) continue;
       return fail(Code::kUnimplemented, fmt::format("{}: the parameter '{}' is not supported",
-                                                    place_of("outputs", i, request.outputs[i].name), name));
+                                                    (Place{"outputs", i, request.outputs[i].name}.text()), name));
     }
   }
   return {};
@@ -34,18 +37,18 @@ Status check_supported(const InferRequest& request) {
 
 Status check_repository_parameter(std::string_view name) {
   if (name == "unload_dependents") return {};
-  return fail(Code::kUnimplemented, fmt::format("parameter '{}' is not supported: models are loaded as their files say",
-                                                printable(name)));
+  return fail(Code::kUnimplemented,
+              fmt::format("parameter '{}' is not supported: models are loaded as their files say", printable(name)));
 }
 
-Result<std::size_t> count_within(const Shape& shape, std::size_t bytes, std::string_view place) {
+Result<std::size_t> count_within(const Shape& shape, std::size_t bytes, const Place& place) {
   auto count = element_count(shape);
   if (!count) {
-    return fail(count.error().code, fmt::format("{}: {}", place, count.error().message), count.error().where);
+    return fail(count.error().code, fmt::format("{}: {}", place.text(), count.error().message), count.error().where);
   }
   if (*count > bytes) {
-    return fail(Code::kInvalidArgument, fmt::format("{}: shape {} has {} elements, more than fit in {} bytes of data", place,
-                                                    format_shape(shape), *count, bytes));
+    return fail(Code::kInvalidArgument, fmt::format("{}: shape {} has {} elements, more than fit in {} bytes of data",
+                                                    place.text(), format_shape(shape), *count, bytes));
   }
   return *count;
 }

@@ -21,8 +21,15 @@ struct RequestLimits {
   std::size_t parameters_max = 256;
 };
 
-/// `inputs[1] 'x'`, for messages.
-[[nodiscard]] std::string place_of(std::string_view list, std::size_t index, std::string_view name);
+/// Where a message says the fault is; spelled out only when there is one.
+struct Place {
+  std::string_view list;  // `inputs`, `outputs`; empty for the request itself
+  std::size_t index = 0;
+  std::string_view name;  // of the tensor, once it is known
+
+  /// `inputs[1] 'x'`, or with a member `inputs[1] 'x'.shape`; of the request itself only `member`.
+  [[nodiscard]] std::string text(std::string_view member = {}) const;
+};
 
 /// Refuses what would change the meaning of the answer if it were passed over: shared memory and classification.
 /// Errors: kUnimplemented.
@@ -35,7 +42,7 @@ struct RequestLimits {
 /// Element count of a shape from outside whose data lies in `bytes` bytes of text or wire format: no element takes
 /// less than one byte, so a larger shape is refused before memory is set aside.
 /// Errors: kInvalidArgument.
-[[nodiscard]] Result<std::size_t> count_within(const Shape& shape, std::size_t bytes, std::string_view place);
+[[nodiscard]] Result<std::size_t> count_within(const Shape& shape, std::size_t bytes, const Place& place);
 
 /// HTTP status of an error code; the one table of this dialect.
 [[nodiscard]] int http_status(Code code) noexcept;

@@ -36,10 +36,8 @@ enum class Method : unsigned char {
 };
 
 constexpr std::array<std::string_view, 10> kMethodNames = {
-    "ServerLive",      "ServerReady",         "ModelReady",
-    "ServerMetadata",  "ModelMetadata",       "ModelInfer",
-    "ModelStreamInfer", "RepositoryIndex",    "RepositoryModelLoad",
-    "RepositoryModelUnload",
+    "ServerLive", "ServerReady",      "ModelReady",      "ServerMetadata",      "ModelMetadata",
+    "ModelInfer", "ModelStreamInfer", "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload",
 };
 
 std::optional<Method> find_method(std::string_view path) noexcept {
@@ -53,7 +51,9 @@ bool method_fits(const Route& route, std::string_view method) noexcept {
   return method == route.method || (method == "HEAD" && route.method == "GET");
 }
 
-std::string_view allowed_methods(const Route& route) noexcept { return route.method == "GET" ? "GET, HEAD" : route.method; }
+std::string_view allowed_methods(const Route& route) noexcept {
+  return route.method == "GET" ? "GET, HEAD" : route.method;
+}
 
 /// The value of Inference-Header-Content-Length; nullopt when the header is absent.
 Result<std::optional<std::size_t>> json_bytes(const HeaderList& headers) {
@@ -62,8 +62,9 @@ Result<std::optional<std::size_t>> json_bytes(const HeaderList& headers) {
   if (!value) return std::nullopt;
   const auto bytes = parse_uint64(trim(*value));
   if (!bytes) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("header Inference-Header-Content-Length is '{}', expected a number of bytes", printable(*value)));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("header Inference-Header-Content-Length is '{}', expected a number of bytes", printable(*value)));
   }
   return static_cast<std::size_t>(*bytes);
 }
@@ -92,10 +93,10 @@ class OpenInference : public Protocol {
     return request.head.wire == Wire::kGrpc ? decode_grpc(request) : decode_rest(request);
   }
 
-  [[nodiscard]] Response encode(const RequestView& request, const Operation& operation, Outcome outcome) const override {
-    auto response = request.head.wire == Wire::kGrpc ? encode_grpc(request, operation, outcome)
-                                                     : encode_rest(request, operation, outcome);
-    return response ? *std::move(response) : encode_error(request, response.error());
+  [[nodiscard]] Result<Response> encode(const RequestView& request, const Operation& operation,
+                                        Outcome outcome) const override {
+    return request.head.wire == Wire::kGrpc ? encode_grpc(request, operation, outcome)
+                                            : encode_rest(request, operation, outcome);
   }
 
   [[nodiscard]] Response encode_error(const RequestView& request, const Error& error) const override {
@@ -190,7 +191,9 @@ class OpenInference : public Protocol {
     return info;
   }
 
-  static tl::unexpected<Error> no_match() { return fail(Code::kInternal, "an outcome that does not answer the request"); }
+  static tl::unexpected<Error> no_match() {
+    return fail(Code::kInternal, "an outcome that does not answer the request");
+  }
 
   Result<Response> encode_rest(const RequestView& request, const Operation& operation, const Outcome& outcome) const {
     if (const auto* result = std::get_if<InferResult>(&outcome)) {

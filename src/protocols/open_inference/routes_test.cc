@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Paths and the questions they ask.
 #include "protocols/open_inference/routes.h"
 
 #include <gtest/gtest.h>
@@ -32,9 +33,10 @@ TEST(FindRoute, TakesModelAndVersionFromTheirSegments) {
 }
 
 TEST(FindRoute, RefusesWhatIsNoRoute) {
-  for (const auto path : {"/v2/", "/v2/models/", "/v2/models/m/", "/v2/models//infer", "/v2/models/a%2Fb", "/v2/models/..",
-                          "/v2/models/%2e%2e/infer", "/v2/models/a%0", "/v2/models/m/infer/x", "/v2/models/m/versions",
-                          "/v2x", "v2", "", "/", "/v2/models/m/versions/3/config", "/v2/nothing"}) {
+  for (const auto path :
+       {"/v2/", "/v2/models/", "/v2/models/m/", "/v2/models//infer", "/v2/models/a%2Fb", "/v2/models/..",
+        "/v2/models/%2e%2e/infer", "/v2/models/a%0", "/v2/models/m/infer/x", "/v2/models/m/versions", "/v2x", "v2", "",
+        "/", "/v2/models/m/versions/3/config", "/v2/nothing"}) {
     EXPECT_EQ(find_route(path).kind, RouteKind::kUnknown) << path;
   }
 }

@@ -108,7 +108,11 @@ std::string without_dates(const std::string& response) {
 }
 
 void answer(Exchange& exchange) {
-  if (exchange.head().path == "/quiet") return exchange.respond(Response{.status = 204, .headers = {}, .body = {}});
+  if (exchange.head().path == "/quiet") {
+    Response quiet;
+    quiet.status = 204;
+    return exchange.respond(std::move(quiet));
+  }
   if (exchange.head().path != "/stream") return testing::answer_with_request(exchange);
   exchange.start(make_response(200, "text/plain", Slice::of("first")));
   exchange.write(Slice::of("second"));
@@ -120,7 +124,8 @@ void run_case(const Case& c, std::size_t piece_bytes) {
   rig.handler.answer = answer;
   std::string received;
   const std::string_view request = c.request;
-  for (std::size_t at = 0; at < request.size(); at += piece_bytes) received += rig.send(request.substr(at, piece_bytes));
+  for (std::size_t at = 0; at < request.size(); at += piece_bytes)
+    received += rig.send(request.substr(at, piece_bytes));
   EXPECT_EQ(without_dates(received), c.response) << c.name << ", pieces of " << piece_bytes;
   EXPECT_EQ(rig.session->wants_close(), c.closes) << c.name << ", pieces of " << piece_bytes;
 }

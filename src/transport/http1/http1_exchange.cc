@@ -52,7 +52,7 @@ void Http1Exchange::send(Kind kind, Response response) {
   if (cancelled()) return;
   const SessionHost& host = *link_->host;
   AnswerSink::Answer answer{kind, request_.sequence, std::move(response), {}};
-  if (answer.response.write_time != nullptr) answer.at = host.context().clock->now();
+  if (answer.response.write_time != nullptr) answer.at = link_->clock->now();
   if (host.in_loop()) {
     if (link_->sink != nullptr) link_->sink->on_answer(std::move(answer));
     return;

@@ -29,9 +29,11 @@ class AnswerSink {
 
 /// What the exchanges of a connection share with it; the connection cuts it when it closes.
 struct Http1Link {
-  explicit Http1Link(std::shared_ptr<SessionHost> h, AnswerSink* s) : host(std::move(h)), sink(s) {}
+  Http1Link(std::shared_ptr<SessionHost> h, AnswerSink* s)
+      : host(std::move(h)), clock(host->context().clock), sink(s) {}
   const std::shared_ptr<SessionHost> host;
-  AnswerSink* sink;                 // loop-thread only; nullptr once cut
+  const Clock* const clock;  // host.context() may be gone once the connection is
+  AnswerSink* sink;          // loop-thread only; nullptr once cut
   std::atomic<bool> closed{false};
 };
 

@@ -43,6 +43,10 @@ std::span<std::byte> Http1Session::read_target() {
   return body_->target();
 }
 
+std::size_t Http1Session::scratch_bytes_max() const noexcept {
+  return stage_ == Stage::kChunks ? SIZE_MAX : kTargetBytesMin;
+}
+
 void Http1Session::on_target_filled(std::size_t count) {
   last_bytes_ = now();
   if (!body_->fill(count)) return refuse(memory_refusal());
@@ -67,7 +71,7 @@ void Http1Session::resume() {
   const std::size_t used = consume(input.span());
   if (stage_ == Stage::kDone) return;
   input_.append(input.span().subspan(used));
-  if (peer_finished_ && !paused()) stop_reading();
+  if (peer_finished_ && (input_.empty() || !paused())) stop_reading();
 }
 
 std::size_t Http1Session::consume(std::span<const std::byte> bytes) {
@@ -131,8 +135,10 @@ std::optional<Refusal> Http1Session::prepare_body() {
   if (announced == 0 && !parser_->is_chunked()) return std::nullopt;
   const std::size_t bytes_max = context_.limits.body_bytes_max;
   if (announced > bytes_max) {
-    return Refusal{413, "request body: content-length " + std::to_string(announced) + ", expected at most " +
-                            bytes_text(bytes_max) + " (body-bytes-max)", "body_too_large"};
+    return Refusal{413,
+                   "request body: content-length " + std::to_string(announced) + ", expected at most " +
+                       bytes_text(bytes_max) + " (body-bytes-max)",
+                   "body_too_large"};
   }
   coding_.reset();
   if (const auto field = parser_->head().headers.find("content-encoding")) {
@@ -152,8 +158,9 @@ std::optional<Refusal> Http1Session::on_chunk_size(std::uint64_t size) {
     return Refusal{413, "request body: more than " + bytes_text(bytes_max) + " (body-bytes-max)", "body_too_large"};
   }
   if (++chunks_ > context_.limits.chunks_max && size != 0) {
-    return Refusal{413, "request body: more than " + std::to_string(context_.limits.chunks_max) +
-                            " chunks (chunks-max)", "body_too_large"};
+    return Refusal{413,
+                   "request body: more than " + std::to_string(context_.limits.chunks_max) + " chunks (chunks-max)",
+                   "body_too_large"};
   }
   return std::nullopt;
 }
@@ -238,8 +245,10 @@ void Http1Session::on_peer_finished() {
 Http1Session::Owed& Http1Session::owe(bool closes) {
   Owed& owed = owed_.emplace_back();
   owed.framing.closes = closes;
-  if (parser_ && parser_->head_done()) owed.framing.http10 = parser_->is_http10();
-  if (parser_) owed.framing.head_only = parser_->head().method == "HEAD";
+  if (parser_) {
+    owed.framing.http10 = parser_->is_http10();
+    owed.framing.head_only = parser_->is_head_request();
+  }
   return owed;
 }
 
@@ -258,7 +267,9 @@ void Http1Session::on_answer(Answer answer) {
       owed.answered_at = answer.at;
       owed.response = std::move(answer.response);
       break;
-    case Answer::Kind::kPiece: std::move(answer.response.body.begin(), answer.response.body.end(), std::back_inserter(owed.pieces)); break;
+    case Answer::Kind::kPiece:
+      std::move(answer.response.body.begin(), answer.response.body.end(), std::back_inserter(owed.pieces));
+      break;
     case Answer::Kind::kFinish: owed.finished = true; break;
     case Answer::Kind::kAbort: owed.finished = owed.aborted = true; break;
   }
@@ -334,13 +345,15 @@ TimePoint Http1Session::deadline() const noexcept {
 void Http1Session::on_deadline(TimePoint now) {
   if (now < deadline()) return;
   if (stage_ == Stage::kHead) {
-    return refuse({408, "request header not complete after " +
-                            std::to_string(context_.limits.header_time_max.count()) + " ms (header-time-max)",
+    return refuse({408,
+                   "request header not complete after " + std::to_string(context_.limits.header_time_max.count()) +
+                       " ms (header-time-max)",
                    "timeout"});
   }
   if (in_message()) {
-    return refuse({408, "request body: nothing received for " +
-                            std::to_string(context_.limits.body_idle_max.count()) + " ms (body-idle-max)",
+    return refuse({408,
+                   "request body: nothing received for " + std::to_string(context_.limits.body_idle_max.count()) +
+                       " ms (body-idle-max)",
                    "timeout"});
   }
   if (idle_since_ == kNever) {

@@ -24,6 +24,7 @@ class Http1Session final : public Session, private AnswerSink, private ChunkSink
 
   [[nodiscard]] std::span<std::byte> read_target() override;
   void on_target_filled(std::size_t count) override;
+  [[nodiscard]] std::size_t scratch_bytes_max() const noexcept override;
   void on_bytes(std::span<const std::byte> bytes) override;
   void on_peer_finished() override;
   void on_closed() override;
@@ -89,18 +90,18 @@ class Http1Session final : public Session, private AnswerSink, private ChunkSink
   std::optional<RequestParser> parser_;
   std::optional<RequestBody> body_;
   std::optional<Coding> coding_;
-  Buffer input_;                    // bytes not consumed yet: an unfinished line, or requests beyond the pipeline
+  Buffer input_;  // bytes not consumed yet: an unfinished line, or requests beyond the pipeline
   std::size_t chunks_ = 0;
   TimePoint head_started_{};
   TimePoint last_bytes_{};
-  TimePoint idle_since_ = kNever;   // set by the first tick that finds nothing to do
+  TimePoint idle_since_ = kNever;  // set by the first tick that finds nothing to do
   bool consuming_ = false;
   bool owes_continue_ = false;
   bool peer_finished_ = false;
   bool draining_ = false;
 
   std::vector<Owed> owed_;
-  std::size_t owed_front_ = 0;      // index of the oldest owed answer
+  std::size_t owed_front_ = 0;  // index of the oldest owed answer
   std::uint64_t front_sequence_ = 0;
 };
 

@@ -14,11 +14,11 @@ namespace protean {
 namespace {
 
 using ::testing::AllOf;
+using testing::answer_with_request;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
-using testing::answer_with_request;
 using testing::SessionRig;
+using ::testing::StartsWith;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -27,9 +27,7 @@ std::string get(std::string_view path) { return "GET " + std::string(path) + " H
 
 Response text(std::string_view body) { return make_response(200, "text/plain", Slice::of(std::string(body))); }
 
-std::string body_of(std::string_view response) {
-  return std::string(response.substr(response.find("\r\n\r\n") + 4));
-}
+std::string body_of(std::string_view response) { return std::string(response.substr(response.find("\r\n\r\n") + 4)); }
 
 class Http1SessionTest : public ::testing::Test {
  protected:
@@ -37,7 +35,8 @@ class Http1SessionTest : public ::testing::Test {
 };
 
 TEST_F(Http1SessionTest, FillsTheHeadOfTheRequest) {
-  rig.feed("POST /v2/models/m/infer?x=1&y=2 HTTP/1.1\r\nHost: example.org:8080\r\nX-Id: 7\r\nContent-Length: 3\r\n\r\nabc");
+  rig.feed(
+      "POST /v2/models/m/infer?x=1&y=2 HTTP/1.1\r\nHost: example.org:8080\r\nX-Id: 7\r\nContent-Length: 3\r\n\r\nabc");
   ASSERT_EQ(rig.handler.exchanges.size(), 1U);
   const Exchange& exchange = *rig.handler.exchanges[0];
   EXPECT_EQ(exchange.head().method, "POST");
@@ -166,8 +165,8 @@ TEST_F(Http1SessionTest, EndsAnHttp10StreamByClosing) {
   rig.feed("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   rig.handler.exchanges[0]->start(text("a"));
   rig.handler.exchanges[0]->finish();
-  EXPECT_THAT(rig.receive(), AllOf(HasSubstr("connection: close\r\n"), Not(HasSubstr("chunked")),
-                                   ::testing::EndsWith("\r\n\r\na")));
+  EXPECT_THAT(rig.receive(),
+              AllOf(HasSubstr("connection: close\r\n"), Not(HasSubstr("chunked")), ::testing::EndsWith("\r\n\r\na")));
   EXPECT_TRUE(rig.session->wants_close());
 }
 
@@ -249,7 +248,8 @@ TEST_F(Http1SessionTest, CountsChunks) {
 TEST_F(Http1SessionTest, BoundsTheHeadHoweverItArrives) {
   Limits limits;
   limits.header_bytes_max = 200;
-  const std::string request = "GET / HTTP/1.1\r\nHost: h\r\n" + std::string(10, 'a') + ": " + std::string(200, 'b') + "\r\n\r\n";
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: h\r\n" + std::string(10, 'a') + ": " + std::string(200, 'b') + "\r\n\r\n";
   SessionRig whole(make_http1_session, limits);
   EXPECT_THAT(whole.send(request), StartsWith("HTTP/1.1 431 "));
   SessionRig pieces(make_http1_session, limits);
@@ -342,7 +342,8 @@ TEST_F(Http1SessionTest, AsksForABodyThatWaitsForLeave) {
   // The second leave must not overtake the first answer.
   EXPECT_EQ(rig.send(head), "");
   rig.handler.exchanges[0]->respond(text("one"));
-  EXPECT_THAT(rig.receive(), ::testing::EndsWith("one" "HTTP/1.1 100 Continue\r\n\r\n"));
+  EXPECT_THAT(rig.receive(), ::testing::EndsWith("one"
+                                                 "HTTP/1.1 100 Continue\r\n\r\n"));
 }
 
 TEST_F(Http1SessionTest, UndoesContentCodings) {
@@ -401,9 +402,11 @@ TEST_F(Http1SessionTest, ObservesTheTimeUntilTheLastByteHasLeft) {
 
 TEST_F(Http1SessionTest, CountsWhatItRefuses) {
   rig.send("nonsense\r\n\r\n");
-  EXPECT_EQ(rig.registry.counter("protean_transport_refusals",
-                                 "Requests answered or cut off by the transport itself, by cause.",
-                                 {{"cause", "malformed"}})->value(), 1U);
+  EXPECT_EQ(rig.registry
+                .counter("protean_transport_refusals",
+                         "Requests answered or cut off by the transport itself, by cause.", {{"cause", "malformed"}})
+                ->value(),
+            1U);
 }
 
 }  // namespace

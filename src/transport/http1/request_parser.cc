@@ -17,6 +17,7 @@ namespace http = boost::beast::http;
 
 constexpr std::size_t kFieldsExpected = 16;
 constexpr std::size_t kHeadBytesExpected = 1024;
+constexpr std::size_t kLastChunkBytes = std::string_view("0\r\n\r\n").size();
 
 bool is_host_char(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
@@ -51,11 +52,13 @@ std::size_t RequestParser::put(std::span<const std::byte> bytes) {
   while (consumed < bytes.size() && !is_done() && !refusal_) {
     error_code error;
     const auto rest = bytes.subspan(consumed);
+    // No chunked body ends in fewer bytes, and Beast asserts as much when a lone last chunk dribbles in.
+    if (!in_head_ && rest.size() < kLastChunkBytes) break;
     const std::size_t count = basic_parser::put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     consumed += count;
     if (in_head_) framing_bytes_ += count;
     if (error == http::error::need_more) {
-      check_framing(bytes.size() - consumed);
+      check_framing(bytes.subspan(consumed));
       break;
     }
     if (error) {
@@ -63,7 +66,7 @@ std::size_t RequestParser::put(std::span<const std::byte> bytes) {
       break;
     }
     // Beast takes a trailer as a whole; the pieces of the body are no framing.
-    check_framing(!in_head_ && is_done() ? count : 0);
+    check_framing(!in_head_ && is_done() ? rest.first(count) : rest.first(0));
     if (in_head_ && is_header_done()) {
       in_head_ = false;
       framing_bytes_ = 0;
@@ -74,12 +77,13 @@ std::size_t RequestParser::put(std::span<const std::byte> bytes) {
   return consumed;
 }
 
-void RequestParser::check_framing(std::size_t unfinished) {
-  if (framing_bytes_ + unfinished <= limits_.header_bytes_max || refusal_) return;
+void RequestParser::check_framing(std::span<const std::byte> unfinished) {
+  if (framing_bytes_ + unfinished.size() <= limits_.header_bytes_max || refusal_) return;
   const std::string limit = std::to_string(limits_.header_bytes_max) + " bytes (header-bytes-max)";
   if (!in_head_) {
     refusal_ = {431, "chunk extension or trailer: more than " + limit, "head_too_large"};
-  } else if (head_.method.empty()) {
+  } else if (framing_bytes_ == 0 &&
+             std::find(unfinished.begin(), unfinished.end(), std::byte{'\n'}) == unfinished.end()) {
     refusal_ = {414, "request line: more than " + limit, "head_too_large"};
   } else {
     refusal_ = {431, "request header: more than " + limit, "head_too_large"};
@@ -96,14 +100,17 @@ void RequestParser::refuse(Refusal refusal, error_code& error) {
   error = http::error::bad_value;
 }
 
-void RequestParser::on_request_impl(http::verb /*verb*/, string_view method, string_view target, int version,
+void RequestParser::on_request_impl(http::verb verb, string_view method, string_view target, int version,
                                     error_code& error) {
   if (method.size() + target.size() > limits_.header_bytes_max) {
-    return refuse({414, "request line: more than " + std::to_string(limits_.header_bytes_max) +
-                            " bytes (header-bytes-max)", "head_too_large"}, error);
+    return refuse(
+        {414, "request line: more than " + std::to_string(limits_.header_bytes_max) + " bytes (header-bytes-max)",
+         "head_too_large"},
+        error);
   }
   head_.method.assign(method.data(), method.size());
   version_ = version;
+  is_head_request_ = verb == http::verb::head;
   set_target({target.data(), target.size()}, error);
 }
 
@@ -164,8 +171,10 @@ void RequestParser::on_header_impl(error_code& error) {
 
 void RequestParser::on_chunk_header_impl(std::uint64_t size, string_view extension, error_code& error) {
   if (extension.size() > limits_.header_bytes_max) {
-    return refuse({431, "chunk extension: more than " + std::to_string(limits_.header_bytes_max) +
-                            " bytes (header-bytes-max)", "head_too_large"}, error);
+    return refuse(
+        {431, "chunk extension: more than " + std::to_string(limits_.header_bytes_max) + " bytes (header-bytes-max)",
+         "head_too_large"},
+        error);
   }
   if (auto refusal = sink_.on_chunk_size(size)) refuse(*std::move(refusal), error);
 }

@@ -49,7 +49,9 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   [[nodiscard]] std::uint64_t announced_bytes() { return content_length().value_or(0); }
   [[nodiscard]] bool is_chunked() { return chunked(); }
   [[nodiscard]] bool stays_open() { return keep_alive(); }
-  [[nodiscard]] bool is_http10() { return version_ == 10; }
+  [[nodiscard]] bool is_http10() const noexcept { return version_ == 10; }
+  /// As far as the request line has been read.
+  [[nodiscard]] bool is_head_request() const noexcept { return is_head_request_; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
 
  private:
@@ -59,8 +61,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void on_request_impl(boost::beast::http::verb verb, string_view method, string_view target, int version,
                        error_code& error) override;
   void on_response_impl(int, string_view, int, error_code&) override {}
-  void on_field_impl(boost::beast::http::field field, string_view name, string_view value,
-                     error_code& error) override;
+  void on_field_impl(boost::beast::http::field field, string_view name, string_view value, error_code& error) override;
   void on_header_impl(error_code& error) override;
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view, error_code&) override { return 0; }
@@ -71,7 +72,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void refuse(Refusal refusal, error_code& error);
   void set_target(std::string_view target, error_code& error);
   void set_host(std::string_view host, error_code& error);
-  void check_framing(std::size_t unfinished);
+  void check_framing(std::span<const std::byte> unfinished);
   void refuse_grammar(const error_code& error);
 
   const Limits& limits_;
@@ -80,6 +81,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   std::optional<Refusal> refusal_;
   std::size_t framing_bytes_ = 0;  // of the head so far
   int version_ = 11;
+  bool is_head_request_ = false;
   const bool is_tls_;
   bool has_host_ = false;
   bool target_names_host_ = false;

@@ -13,10 +13,10 @@ namespace protean {
 
 /// How a response ends, and what its head says about the connection.
 struct ResponseFraming {
-  bool closes = false;      // `connection: close`
-  bool http10 = false;      // the client speaks HTTP/1.0 and is told `connection: keep-alive`
-  bool head_only = false;   // the answer to HEAD: a head that announces the body, and no body
-  bool chunked = false;     // of unknown length: chunked, or ended by closing for HTTP/1.0
+  bool closes = false;     // `connection: close`
+  bool http10 = false;     // the client speaks HTTP/1.0 and is told `connection: keep-alive`
+  bool head_only = false;  // the answer to HEAD: a head that announces the body, and no body
+  bool chunked = false;    // of unknown length: chunked, or ended by closing for HTTP/1.0
 };
 
 /// Appends the head and, unless `chunked` or `head_only`, the whole body, whose slices are moved from.

@@ -48,6 +48,13 @@ void Fields::add_all(const std::vector<std::pair<std::string, std::string>>& hea
   }
 }
 
+void Fields::add_metadata(const std::vector<std::pair<std::string, std::string>>& headers) {
+  for (const auto& [name, value] : headers) {
+    const bool ours = equals_ignore_case(name, "content-type") || equals_ignore_case(name.substr(0, 5), "grpc-");
+    if (!ours && !belongs_to_http1(name) && is_well_formed(name, value)) add(name, value);
+  }
+}
+
 std::string_view status_digits(int status) {
   switch (status) {
     case 200: return "200";

@@ -23,6 +23,8 @@ class Fields {
   void add(std::string_view name, std::string_view value);
   /// The fields of a response without those that HTTP/2 forbids (RFC 9113 8.2.2) or that are malformed.
   void add_all(const std::vector<std::pair<std::string, std::string>>& headers);
+  /// The same for gRPC, whose own fields nobody else may set.
+  void add_metadata(const std::vector<std::pair<std::string, std::string>>& headers);
   [[nodiscard]] std::span<const nghttp2_nv> view() const noexcept { return fields_; }
   void clear() noexcept { fields_.clear(); }
 

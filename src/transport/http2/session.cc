@@ -15,6 +15,8 @@ namespace {
 /// What one stream, and all of them together, may have on the way to us: enough to keep a fast network busy.
 constexpr std::uint32_t kStreamWindowBytes = std::uint32_t{1} << 20;
 constexpr std::int32_t kConnectionWindowBytes = std::int32_t{8} << 20;
+/// Frames that may wait behind a peer that does not read, before we stop reading as well.
+constexpr std::size_t kOutboundFramesMax = 4096;
 /// See FloodGuard.
 constexpr double kControlBurst = 1000;
 constexpr double kControlRate = 100;
@@ -58,14 +60,8 @@ void Http2Session::on_bytes(std::span<const std::byte> bytes) {
   if (failed_ || dead_) return;
   now_ = host_.context().clock->now();
   receiving_ = true;
-  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const ssize_t used = nghttp2_session_mem_recv(engine_.get(), data, bytes.size());
+  receive(bytes);
   receiving_ = false;
-  if (used < 0 && violation_ == NGHTTP2_NO_ERROR) {
-    violation_ = used == NGHTTP2_ERR_FLOODED            ? NGHTTP2_ENHANCE_YOUR_CALM
-                 : used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-                                                        : NGHTTP2_INTERNAL_ERROR;
-  }
   settle();
 }
 
@@ -111,7 +107,7 @@ void Http2Session::on_output_drained() {
 void Http2Session::execute(Command command) {
   if (!settling_ && !receiving_) now_ = host_.context().clock->now();
   Stream* stream = find(command.stream_id);
-  if (stream == nullptr || failed_) return;
+  if (stream == nullptr || failed_ || stream->phase == Phase::kRefused) return;
   Response& response = command.response;
   if (response.write_time) {
     stream->write_time = std::move(response.write_time);
@@ -149,7 +145,8 @@ Stream* Http2Session::find(std::int32_t stream_id) const noexcept {
 
 bool Http2Session::wants_read() const noexcept {
   if (failed_ || dead_ || nghttp2_session_want_read(engine_.get()) == 0) return false;
-  return host_.output().size() < limits().output_bytes_max;
+  return host_.output().size() < limits().output_bytes_max &&
+         nghttp2_session_get_outbound_queue_size(engine_.get()) < kOutboundFramesMax;
 }
 
 bool Http2Session::wants_close() const noexcept {
@@ -215,7 +212,7 @@ void Http2Session::expire_silent_streams() {
       host_.context().metrics->refused("timeout");
       reset(*stream, NGHTTP2_CANCEL);
     } else {
-      refuse(*stream, 408, "request body: the client fell silent", "timeout");
+      refuse(*stream, {408, "request body: the client fell silent", "timeout"});
     }
   }
 }

@@ -9,17 +9,27 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "transport/http2/closed_streams.h"
 #include "transport/http2/engine.h"
 #include "transport/http2/fields.h"
 #include "transport/http2/flood_guard.h"
+#include "transport/http2/frame_scanner.h"
 #include "transport/http2/mailbox.h"
 #include "transport/http2/stream.h"
 #include "transport/session.h"
 
 namespace protean::http2 {
+
+/// An answer that the session gives by itself. `cause`: see TransportMetrics; `header`: one more field.
+struct Refusal {
+  int status = 0;
+  std::string message;
+  std::string_view cause;
+  std::pair<std::string_view, std::string_view> header{};
+};
 
 /// Loop-thread only.  session.cc: turns, time and draining; session_receive.cc: what the peer sends;
 /// session_dispatch.cc: requests to the request path; session_answer.cc: answers.
@@ -55,7 +65,7 @@ class Http2Session final : public Session, public CommandSink {
   int on_frame(const nghttp2_frame& frame);
   int on_data(std::int32_t stream_id, std::span<const std::byte> bytes);
   int on_frame_sent(const nghttp2_frame& frame);
-  int on_stream_close(std::int32_t stream_id, std::uint32_t error_code);
+  int on_stream_close(std::int32_t stream_id);
   [[nodiscard]] ssize_t read_body(std::int32_t stream_id, std::size_t size_max, std::uint32_t& flags);
   int send_body(std::int32_t stream_id, std::string_view frame_head, std::size_t size);
 
@@ -75,6 +85,9 @@ class Http2Session final : public Session, public CommandSink {
   [[nodiscard]] const Limits& limits() const noexcept { return host_.context().limits; }
 
   // session_receive.cc
+  void receive(std::span<const std::byte> bytes);
+  void feed(std::span<const std::byte> bytes);
+  [[nodiscard]] bool charge(const FrameHead& head) noexcept;
   void on_head(Stream& stream, bool ended);
   [[nodiscard]] bool begin_grpc(Stream& stream);
   void begin_body(Stream& stream, bool ended);
@@ -97,7 +110,7 @@ class Http2Session final : public Session, public CommandSink {
   void cancel_exchange(Stream& stream);
 
   // session_answer.cc
-  void refuse(Stream& stream, int status, std::string_view message, std::string_view cause);
+  void refuse(Stream& stream, Refusal refusal);
   void refuse_call(Stream& stream, const Error& error);
   void answer(Stream& stream, Response response, bool compressed);
   void answer_http(Stream& stream, Response response, bool whole);
@@ -113,6 +126,7 @@ class Http2Session final : public Session, public CommandSink {
   void end_messages(Stream& stream, const Response& status);
   void drop_unanswered(Stream& stream);
   void submit_head(Stream& stream, bool with_body);
+  void on_reset_sent(std::int32_t stream_id, std::uint32_t error_code);
   void resume(Stream& stream);
   void reset(Stream& stream, std::uint32_t error_code);
   [[nodiscard]] bool out_of_bounds(Stream& stream);
@@ -124,6 +138,7 @@ class Http2Session final : public Session, public CommandSink {
   std::vector<std::int32_t> queue_;               // streams to look after at the end of the turn
   std::vector<std::shared_ptr<MessageStreamHandler>> left_;  // to be told that their client has left
   Fields fields_;                                 // scratch
+  FrameScanner scanner_;
   ClosedStreams closed_;
   FloodGuard control_guard_;
   FloodGuard reset_guard_;

@@ -30,18 +30,17 @@ std::string body_too_large(std::uint64_t bytes, std::size_t bytes_max) {
 }
 
 /// Answered by the session itself; the rest of the request is dropped.
-void Http2Session::refuse(Stream& stream, int status, std::string_view message, std::string_view cause) {
-  host_.context().metrics->refused(cause);
+void Http2Session::refuse(Stream& stream, Refusal refusal) {
+  host_.context().metrics->refused(refusal.cause);
   if (stream.is_grpc) {
-    return refuse_call(stream, {grpc::code_of_http_status(status).value_or(Code::kUnknown), std::string(message),
-                                std::source_location::current()});
+    return refuse_call(stream, {grpc::code_of_http_status(refusal.status).value_or(Code::kUnknown),
+                                std::move(refusal.message), std::source_location::current()});
   }
   stream.phase = Phase::kRefused;
   stream.body.drop();
   cancel_exchange(stream);
-  Response response = error_response(status, message);
-  if (status == 405) response.headers.emplace_back("allow", "POST");
-  if (status == 415) response.headers.emplace_back("accept-encoding", kAcceptedCodings);
+  Response response = error_response(refusal.status, refusal.message);
+  if (!refusal.header.first.empty()) response.headers.emplace_back(refusal.header);
   answer(stream, std::move(response), false);
 }
 
@@ -98,7 +97,7 @@ void Http2Session::begin_grpc_answer(Stream& stream, const Response& response, b
   fields_.add_static(":status", "200");
   fields_.add_static("content-type", kGrpcContentType);
   if (compressed || stream.answer_coding.grpc_gzip) fields_.add_static("grpc-encoding", "gzip");
-  fields_.add_all(response.headers);
+  fields_.add_metadata(response.headers);
 }
 
 void Http2Session::begin_trailers_only(Stream& stream, std::optional<Code> code, const Response& response) {
@@ -109,7 +108,7 @@ void Http2Session::begin_trailers_only(Stream& stream, std::optional<Code> code,
   fields_.add_static("grpc-status", grpc::status_text(code));
   if (!message.empty()) fields_.add("grpc-message", message);
   if (code == Code::kUnimplemented) fields_.add_static("grpc-accept-encoding", grpc::kAcceptedEncodings);
-  fields_.add_all(response.headers);
+  fields_.add_metadata(response.headers);
   stream.out.close();
   submit_head(stream, false);
 }
@@ -254,11 +253,18 @@ int Http2Session::send_body(std::int32_t stream_id, std::string_view frame_head,
   return 0;
 }
 
+/// A peer whose requests we must reset again and again is as costly as one that resets them itself.
+void Http2Session::on_reset_sent(std::int32_t stream_id, std::uint32_t error_code) {
+  closed_.reset_by_us(stream_id);
+  const bool our_wish = error_code == NGHTTP2_NO_ERROR || error_code == NGHTTP2_CANCEL;
+  if (!our_wish && !reset_guard_.allow(now_)) violation_ = NGHTTP2_ENHANCE_YOUR_CALM;
+}
+
 int Http2Session::on_frame_sent(const nghttp2_frame& frame) {
   if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.error_code != NGHTTP2_NO_ERROR) {
     host_.context().metrics->refused("malformed");
   }
-  if (frame.hd.type == NGHTTP2_RST_STREAM) closed_.reset_by_us(frame.hd.stream_id);
+  if (frame.hd.type == NGHTTP2_RST_STREAM) on_reset_sent(frame.hd.stream_id, frame.rst_stream.error_code);
   const bool carries_answer = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
   if (!carries_answer || (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
   Stream* stream = find(frame.hd.stream_id);

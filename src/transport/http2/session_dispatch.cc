@@ -37,7 +37,7 @@ void Http2Session::hand_out(Stream& stream) {
     const std::string_view cause = code == Code::kResourceExhausted ? "body_too_large"
                                    : code == Code::kUnavailable     ? "memory"
                                                                     : "malformed";
-    return refuse(stream, content_coding_status(code), body.error().message, cause);
+    return refuse(stream, {content_coding_status(code), body.error().message, cause});
   }
   stream.phase = Phase::kHandled;
   auto exchange =

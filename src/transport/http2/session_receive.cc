@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the peer sends: frames become streams, heads and bodies. Everything here runs inside nghttp2's
 // callbacks, so nothing here calls the request path: complete requests are queued for the end of the turn.
+#include <string>
 #include <utility>
 
 #include "transport/grpc/wire.h"
@@ -18,16 +19,60 @@ bool ends_stream(const nghttp2_frame_hd& head) noexcept { return (head.flags & N
 
 }  // namespace
 
-int Http2Session::on_begin_frame(const nghttp2_frame_hd& head) {
-  const bool free_of_charge = head.type == NGHTTP2_PING || head.type == NGHTTP2_SETTINGS ||
-                              head.type == NGHTTP2_PRIORITY ||
-                              (head.type == NGHTTP2_DATA && head.length == 0 && !ends_stream(head));
-  if (free_of_charge && !control_guard_.allow(now_)) return violate(NGHTTP2_ENHANCE_YOUR_CALM);
-  if ((head.type == NGHTTP2_HEADERS || head.type == NGHTTP2_DATA) && find(head.stream_id) == nullptr) {
-    const std::uint32_t error_code = closed_.verdict(head.stream_id);
-    if (error_code != NGHTTP2_NO_ERROR) return violate(error_code);
+/// Looks at each frame head first, then lets nghttp2 have the bytes. The state of streams is up to date where
+/// that matters: only RST_STREAM closes one while bytes are read, so behind one nghttp2 catches up first.
+void Http2Session::receive(std::span<const std::byte> bytes) {
+  std::size_t fed = 0;
+  bool reset_seen = false;
+  for (std::size_t at = 0; at < bytes.size() && violation_ == NGHTTP2_NO_ERROR;) {
+    const auto head = scanner_.next(bytes, at);
+    if (!head) break;
+    reset_seen = reset_seen || head->type == NGHTTP2_RST_STREAM;
+    std::uint32_t verdict = charge(*head) ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM;
+    if (head->type == NGHTTP2_DATA) {
+      if (reset_seen) {
+        feed(bytes.subspan(fed, at - 1 - fed));  // all but the last byte of this head
+        fed = at - 1;
+        reset_seen = false;
+      }
+      if (verdict == NGHTTP2_NO_ERROR && find(head->stream_id) == nullptr) verdict = closed_.verdict(head->stream_id);
+    }
+    if (verdict != NGHTTP2_NO_ERROR && violation_ == NGHTTP2_NO_ERROR) {
+      feed(bytes.subspan(fed, at - 1 - fed));
+      violation_ = verdict;
+    }
   }
-  return 0;
+  if (violation_ == NGHTTP2_NO_ERROR) feed(bytes.subspan(fed));
+}
+
+void Http2Session::feed(std::span<const std::byte> bytes) {
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const ssize_t used = nghttp2_session_mem_recv(engine_.get(), data, bytes.size());
+  if (used >= 0 || violation_ != NGHTTP2_NO_ERROR) return;
+  violation_ = used == NGHTTP2_ERR_FLOODED            ? NGHTTP2_ENHANCE_YOUR_CALM
+               : used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                                                      : NGHTTP2_INTERNAL_ERROR;
+}
+
+/// False when the peer has sent too many frames that cost it nothing.
+bool Http2Session::charge(const FrameHead& head) noexcept {
+  switch (head.type) {
+    case NGHTTP2_DATA:
+      if (head.length > 0 || (head.flags & NGHTTP2_FLAG_END_STREAM) != 0) return true;
+      break;
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_RST_STREAM:
+    case NGHTTP2_CONTINUATION:
+    case NGHTTP2_WINDOW_UPDATE: return true;  // bounded by streams, field lists and bytes sent
+    default: break;
+  }
+  return control_guard_.allow(now_);
+}
+
+int Http2Session::on_begin_frame(const nghttp2_frame_hd& head) {
+  if (head.type != NGHTTP2_HEADERS || find(head.stream_id) != nullptr) return 0;
+  const std::uint32_t error_code = closed_.verdict(head.stream_id);
+  return error_code == NGHTTP2_NO_ERROR ? 0 : violate(error_code);
 }
 
 int Http2Session::on_begin_headers(const nghttp2_frame& frame) {
@@ -88,15 +133,18 @@ void Http2Session::on_head(Stream& stream, bool ended) {
   head.wire = Wire::kHttp2;
   const HeadProblem problem = stream.reader.finish(host_.is_tls());
   if (problem.status != 0) {
-    return refuse(stream, problem.status, problem.message, problem.status == 431 ? "head_too_large" : "malformed");
+    return refuse(stream, {problem.status, std::string(problem.message),
+                           problem.status == 431 ? "head_too_large" : "malformed"});
   }
   head.peer = host_.peer();
   switch (grpc::classify_content_type(stream.reader.content_type())) {
     case grpc::ContentType::kOther: break;
     case grpc::ContentType::kUnsupported:
-      return refuse(stream, 415, "content-type: expected application/grpc or application/grpc+proto", "malformed");
+      return refuse(stream, {415, "content-type: expected application/grpc or application/grpc+proto", "malformed"});
     case grpc::ContentType::kGrpc:
-      if (head.method != "POST") return refuse(stream, 405, "gRPC call: expected method POST", "malformed");
+      if (head.method != "POST") {
+        return refuse(stream, {405, "gRPC call: expected method POST", "malformed", {"allow", "POST"}});
+      }
       if (!begin_grpc(stream)) return;
       break;
   }
@@ -142,12 +190,13 @@ void Http2Session::begin_body(Stream& stream, bool ended) {
   const auto& length = stream.reader.content_length;
   const std::size_t bytes_max = body_bytes_max(stream);
   if (length && *length > bytes_max) {
-    return refuse(stream, 413, body_too_large(*length, bytes_max), "body_too_large");
+    return refuse(stream, {413, body_too_large(*length, bytes_max), "body_too_large"});
   }
   if (!stream.is_grpc) {
     const auto coding = parse_content_encoding(stream.reader.head.headers.find("content-encoding").value_or(""));
     if (!coding) {
-      return refuse(stream, content_coding_status(coding.error().code), coding.error().message, "malformed");
+      return refuse(stream, {content_coding_status(coding.error().code), coding.error().message, "malformed",
+                             {"accept-encoding", kAcceptedCodings}});
     }
     stream.coding = *coding;
   }
@@ -183,17 +232,17 @@ void Http2Session::take_body(Stream& stream, std::span<const std::byte> bytes) {
     const auto prefix = grpc::decode_prefix(bytes.first<grpc::kPrefixBytes>());
     const std::size_t announced = grpc::kPrefixBytes + (prefix ? prefix->length : 0);
     if (announced > bytes_max) {
-      return refuse(stream, 413, body_too_large(announced - grpc::kPrefixBytes, limits().body_bytes_max),
-                    "body_too_large");
+      return refuse(stream, {413, body_too_large(announced - grpc::kPrefixBytes, limits().body_bytes_max),
+                             "body_too_large"});
     }
     stream.body.expect(announced);
   }
   switch (stream.body.add(bytes, bytes_max)) {
     case BodyCollector::Added::kOk: return;
     case BodyCollector::Added::kTooLarge:
-      return refuse(stream, 413, body_too_large(stream.body.size() + bytes.size(), bytes_max), "body_too_large");
+      return refuse(stream, {413, body_too_large(stream.body.size() + bytes.size(), bytes_max), "body_too_large"});
     case BodyCollector::Added::kNoMemory:
-      return refuse(stream, 503, "request body: no memory left for it now, try again later", "memory");
+      return refuse(stream, {503, "request body: no memory left for it now, try again later", "memory"});
   }
 }
 
@@ -213,13 +262,10 @@ void Http2Session::open_window(Stream& stream) {
   stream.window_held = keep;
 }
 
-int Http2Session::on_stream_close(std::int32_t stream_id, std::uint32_t error_code) {
+int Http2Session::on_stream_close(std::int32_t stream_id) {
   Stream* stream = find(stream_id);
   if (stream == nullptr) return 0;
-  if (!stream->end_sent) {
-    if (stream->phase != Phase::kRefused) host_.context().metrics->refused("client_left");
-    if (error_code != NGHTTP2_NO_ERROR && !reset_guard_.allow(now_)) violation_ = NGHTTP2_ENHANCE_YOUR_CALM;
-  }
+  if (!stream->end_sent && stream->phase != Phase::kRefused) host_.context().metrics->refused("client_left");
   cancel_exchange(*stream);
   closed_.closed(stream_id);
   nghttp2_session_set_stream_user_data(engine_.get(), stream_id, nullptr);

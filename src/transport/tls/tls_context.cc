@@ -90,9 +90,8 @@ Result<TlsContext::Handle> TlsContext::load(const TlsFiles& files) {
                                             "': expected a PEM certificate chain, leaf first: " + openssl_reason());
   }
   if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return fail(Code::kInvalidArgument,
-                "TLS key '" + files.key + "': expected the PEM private key of '" + files.certificate +
-                    "', without a pass phrase: " + openssl_reason());
+    return fail(Code::kInvalidArgument, "TLS key '" + files.key + "': expected the PEM private key of '" +
+                                            files.certificate + "', without a pass phrase: " + openssl_reason());
   }
   if (SSL_CTX_check_private_key(context.get()) != 1) {
     return fail(Code::kInvalidArgument, "TLS key '" + files.key + "' does not belong to the certificate '" +

@@ -62,7 +62,7 @@ struct TlsStreamBio {
 
 namespace {
 
-constexpr std::size_t kRecordBytesMax = 16384;            // plaintext of one TLS record, RFC 8446 5.1
+constexpr std::size_t kRecordBytesMax = 16384;                // plaintext of one TLS record, RFC 8446 5.1
 constexpr std::size_t kUnsentBytesMax = 8 * kRecordBytesMax;  // encrypted ahead of one send
 
 /// The front of `vectors` as one contiguous record's worth: large pieces as they lie, small ones gathered.
@@ -97,7 +97,7 @@ TlsStream::~TlsStream() = default;
 IoResult TlsStream::result(int returned) {
   switch (SSL_get_error(ssl_.get(), returned)) {
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: return {IoResult::Kind::kWouldBlock, 0};
+    case SSL_ERROR_WANT_WRITE: hungry_ = true; return {IoResult::Kind::kWouldBlock, 0};
     case SSL_ERROR_ZERO_RETURN: return {IoResult::Kind::kEnd, 0};
     default: broken_ = true; return {IoResult::Kind::kFailed, 0};
   }
@@ -106,6 +106,7 @@ IoResult TlsStream::result(int returned) {
 IoResult TlsStream::handshake() {
   ERR_clear_error();
   const int returned = SSL_do_handshake(ssl_.get());
+  hungry_ = false;
   IoResult outcome = returned == 1 ? IoResult{IoResult::Kind::kMoved, 1} : result(returned);
   // A failed handshake has an alert to deliver as well.
   if (!flush()) outcome = {IoResult::Kind::kFailed, 0};
@@ -132,6 +133,7 @@ IoResult TlsStream::read(std::span<std::byte> into) {
       break;
     }
     total += count;
+    hungry_ = false;
     if (!has_pending()) break;
   }
   return {IoResult::Kind::kMoved, total};
@@ -165,8 +167,8 @@ IoResult TlsStream::write(std::span<const iovec> vectors) {
 
 bool TlsStream::flush() {
   while (wants_write()) {
-    const ssize_t sent = ::send(descriptor_, unsent_.data() + unsent_at_, unsent_.size() - unsent_at_,
-                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(descriptor_, unsent_.data() + unsent_at_, unsent_.size() - unsent_at_, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return errno == EAGAIN;
     unsent_at_ += static_cast<std::size_t>(sent);
@@ -176,7 +178,7 @@ bool TlsStream::flush() {
   return true;
 }
 
-bool TlsStream::has_pending() const noexcept { return SSL_has_pending(ssl_.get()) == 1; }
+bool TlsStream::has_pending() const noexcept { return !hungry_ && SSL_has_pending(ssl_.get()) == 1; }
 
 void TlsStream::finish() {
   if (broken_ || SSL_in_init(ssl_.get()) == 1) return;

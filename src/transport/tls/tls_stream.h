@@ -37,7 +37,7 @@ class TlsStream {
   [[nodiscard]] bool wants_write() const noexcept { return unsent_at_ < unsent_.size(); }
   /// False when the connection failed.
   [[nodiscard]] bool flush();
-  /// Decrypted or undecrypted bytes wait in memory: the socket will not become readable for them.
+  /// Bytes that read() can return wait in memory: the socket will not become readable for them.
   [[nodiscard]] bool has_pending() const noexcept;
   /// Tells the peer that no more will be sent.
   void finish();
@@ -52,6 +52,7 @@ class TlsStream {
   std::unique_ptr<ssl_st, Free> ssl_;
   int descriptor_;
   bool broken_ = false;
+  bool hungry_ = true;  // what is in memory, if anything, is no whole record
   std::string unsent_;  // records that OpenSSL has written and the kernel has not taken
   std::size_t unsent_at_ = 0;
 };
