@@ -80,7 +80,10 @@ def examples(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def examples_tls(tmp_path_factory: pytest.TempPathFactory, certificate):
     """The same under TLS."""
-    with serving(tmp_path_factory.mktemp("examples_tls"), paths.EXAMPLE_MODELS, tls=certificate) as server, _watched(server):
+    with (
+        serving(tmp_path_factory.mktemp("examples_tls"), paths.EXAMPLE_MODELS, tls=certificate) as server,
+        _watched(server),
+    ):
         yield server
 
 

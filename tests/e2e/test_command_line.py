@@ -91,7 +91,11 @@ def test_unknown_variables_and_keys_suggest_the_nearest_name(tmp_path):
 
 
 def test_a_service_link_of_kubernetes_is_no_setting():
-    env = {"PROTEAN_PORT": "tcp://10.0.0.1:80", "PROTEAN_SERVICE_HOST": "10.0.0.1", "PROTEAN_PORT_80_TCP_ADDR": "10.0.0.1"}
+    env = {
+        "PROTEAN_PORT": "tcp://10.0.0.1:80",
+        "PROTEAN_SERVICE_HOST": "10.0.0.1",
+        "PROTEAN_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
     assert run_protean("serve", paths.EXAMPLE_MODELS, "--print-config", env=env).returncode == 0
 
 

@@ -33,7 +33,12 @@ def test_large_answers_are_compressed_as_asked(models, coding, flags):
 
 
 def test_nobody_who_does_not_ask_gets_a_compressed_answer(models):
-    for fields in [[], ["-H", "Accept-Encoding: identity"], ["-H", "Accept-Encoding: br"], ["-H", "Accept-Encoding: gzip;q=0"]]:
+    for fields in [
+        [],
+        ["-H", "Accept-Encoding: identity"],
+        ["-H", "Accept-Encoding: br"],
+        ["-H", "Accept-Encoding: gzip;q=0"],
+    ]:
         assert "content-encoding" not in models.curl.infer("identity_fp32", BIG, *fields).headers
 
 
@@ -43,7 +48,12 @@ def test_small_answers_stay_as_they_are(models):
 
 
 def test_the_preferred_coding_is_chosen(models):
-    for accept, chosen in [("gzip;q=0.5, deflate;q=0.9", "deflate"), ("gzip, zstd", "zstd"), ("*", "zstd"), ("GZIP", "gzip")]:
+    for accept, chosen in [
+        ("gzip;q=0.5, deflate;q=0.9", "deflate"),
+        ("gzip, zstd", "zstd"),
+        ("*", "zstd"),
+        ("GZIP", "gzip"),
+    ]:
         reply = models.curl.infer("identity_fp32", BIG, "-H", f"Accept-Encoding: {accept}")
         assert reply.headers["content-encoding"] == chosen, accept
 
@@ -105,8 +115,8 @@ def test_grpc_answers_are_compressed_for_clients_that_compress(models):
     array = np.zeros(100_000, np.float32)
     request = infer_request("identity_fp32", [("x", "FP32", array)], typed=False)
     with channel(models.authority) as connection:
-        reply, call = Stub(connection).method("ModelInfer").with_call(
-            request, timeout=60, compression=grpc.Compression.Gzip
+        reply, call = (
+            Stub(connection).method("ModelInfer").with_call(request, timeout=60, compression=grpc.Compression.Gzip)
         )
     assert reply.raw_output_contents[0] == array.tobytes()
     assert call.code() == grpc.StatusCode.OK

@@ -79,14 +79,14 @@ def test_grpc_keeps_every_value(models_stub, datatype, typed):
 @pytest.mark.parametrize("datatype", ALL)
 def test_the_binary_extension_keeps_every_value(models, datatype):
     array = _values(datatype)
-    found = _binary(models, _model(datatype), datatype, list(array.shape), raw_of(datatype, array))
+    found = _binary(models, datatype, list(array.shape), raw_of(datatype, array))
     assert_same_bits(array_of_raw(datatype, list(array.shape), found), array)
 
 
 @pytest.mark.parametrize("datatype", list(_FLOATS))
 def test_nan_and_infinities_travel_in_binary_and_are_null_in_json(models, datatype):
     array = np.array(_SPECIAL).astype(DTYPES[datatype])
-    found = _binary(models, _model(datatype), datatype, [3], raw_of(datatype, array))
+    found = _binary(models, datatype, [3], raw_of(datatype, array))
     assert_same_bits(array_of_raw(datatype, [3], found), array)
     request = {"inputs": [{"name": "x", "shape": [3], "datatype": datatype, "data": "DATA"}]}
     body = json.dumps(request).replace('"DATA"', "[NaN, Infinity, -Infinity]")
@@ -128,7 +128,7 @@ def test_zero_rows_come_back_as_zero_rows(models, models_stub, datatype):
     output = models.curl.infer(_model(datatype), request).json()["outputs"][0]
     assert (output["shape"], output["data"]) == ([0], [])
     empty = array_of(datatype, [0], [])
-    assert _binary(models, _model(datatype), datatype, [0], b"") == b""
+    assert _binary(models, datatype, [0], b"") == b""
     for typed in [False, True] if datatype in CONTENTS else [False]:
         reply = models_stub.call("ModelInfer", infer_request(_model(datatype), [("x", datatype, empty)], typed))
         assert list(reply.outputs[0].shape) == [0]
@@ -164,8 +164,8 @@ def test_strings_that_are_not_utf8_travel_in_binary_and_are_refused_in_json(mode
     reply = models_stub.call("ModelInfer", infer_request("identity_bytes", [("x", "BYTES", array)], typed=True))
     assert outputs_of(reply)["y"].tolist() == _NOT_UTF8
     raw = raw_of("BYTES", array)
-    assert _binary(models, "identity_bytes", "BYTES", [len(_NOT_UTF8)], raw) == raw
-    reply = _send_binary(models, "identity_bytes", "BYTES", [len(_NOT_UTF8)], raw, binary_out=False)
+    assert _binary(models, "BYTES", [len(_NOT_UTF8)], raw) == raw
+    reply = _send_binary(models, "BYTES", [len(_NOT_UTF8)], raw, binary_out=False)
     assert reply.status == 400 and "not UTF-8" in reply.error()
 
 
@@ -179,24 +179,27 @@ def test_strings_keep_their_places_in_two_dimensions(models):
 def test_six_hundred_kilobytes_arrive_whole_in_every_encoding(models):
     array = np.arange(150528, dtype=np.float32) * np.float32(0.37)
     call = Call("identity_large", [("x", "FP32", array)])
-    for way in ["curl, HTTP/1.1, flat JSON", "curl, HTTP/2, gzip", "tritonclient.http, binary in and out", "tritonclient.grpc",
-                "grpcio, typed contents"]:  # fmt: skip
+    for way in [
+        "curl, HTTP/1.1, flat JSON",
+        "curl, HTTP/2, gzip",
+        "tritonclient.http, binary in and out",
+        "tritonclient.grpc",
+        "grpcio, typed contents",
+    ]:
         assert_same_bits(ways.CLEAR[way](models, call)["y"], array)
 
 
-def _send_binary(server, model: str, datatype: str, shape: list[int], raw: bytes, binary_out: bool = True):
-    head = {
-        "inputs": [{"name": "x", "shape": shape, "datatype": datatype, "parameters": {"binary_data_size": len(raw)}}],
-        "parameters": {"binary_data_output": binary_out},
-    }
-    text = json.dumps(head).encode()
+def _send_binary(server, datatype: str, shape: list[int], raw: bytes, binary_out: bool = True):
+    """Sends `raw` behind JSON to the identity model of the type."""
+    tensor = {"name": "x", "shape": shape, "datatype": datatype, "parameters": {"binary_data_size": len(raw)}}
+    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": binary_out}}).encode()
     fields = ["-H", f"Inference-Header-Content-Length: {len(text)}", "-H", "Content-Type: application/octet-stream"]
-    return server.curl.post(f"/v2/models/{model}/infer", text + raw, *fields)
+    return server.curl.post(f"/v2/models/{_model(datatype)}/infer", text + raw, *fields)
 
 
-def _binary(server, model: str, datatype: str, shape: list[int], raw: bytes) -> bytes:
+def _binary(server, datatype: str, shape: list[int], raw: bytes) -> bytes:
     """Sends `raw` behind JSON; returns the raw output behind the JSON of the answer."""
-    reply = _send_binary(server, model, datatype, shape, raw)
+    reply = _send_binary(server, datatype, shape, raw)
     assert reply.status == 200, reply
     size = int(reply.headers["inference-header-content-length"])
     output = json.loads(reply.body[:size])["outputs"][0]
@@ -206,6 +209,6 @@ def _binary(server, model: str, datatype: str, shape: list[int], raw: bytes) -> 
 
 
 def test_a_binary_answer_is_described_by_its_head(models):
-    reply = _send_binary(models, "identity_int16", "INT16", [2], struct.pack("<2h", -2, 3))
+    reply = _send_binary(models, "INT16", [2], struct.pack("<2h", -2, 3))
     assert reply.headers["content-type"] == "application/octet-stream"
     assert int(reply.headers["content-length"]) == len(reply.body)

@@ -63,7 +63,9 @@ def test_a_watcher_is_told_when_the_server_drains(start_server):
 
 def test_reflection_lists_the_services_and_describes_their_methods(connection):
     database = ProtoReflectionDescriptorDatabase(connection)
-    assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} <= set(database.get_services())
+    assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} <= set(
+        database.get_services()
+    )
     pool = DescriptorPool(database)
     methods = {method.name: method for method in pool.FindServiceByName(SERVICE).methods}
     assert {"ModelInfer", "ModelStreamInfer", "RepositoryIndex", "ServerLive"} <= set(methods)

@@ -11,7 +11,9 @@ from harness.curl import HTTP2, infer_path
 from harness.paths import tool
 from harness.raw import connect, exchange, get, parse_answers, post, read_answer, read_to_end
 
-IRIS = json.dumps({"inputs": [{"name": "measurements", "shape": [1, 4], "datatype": "FP32", "data": [5, 3, 1, 0]}]}).encode()
+IRIS = json.dumps(
+    {"inputs": [{"name": "measurements", "shape": [1, 4], "datatype": "FP32", "data": [5, 3, 1, 0]}]}
+).encode()
 INFER = "/v2/models/iris/infer"
 CLOSE = "Connection: close"
 
@@ -28,7 +30,13 @@ def test_a_connection_is_kept_until_the_client_says_close(examples):
 
 
 def test_pipelined_requests_are_answered_in_order(examples):
-    requests = [post(INFER, IRIS), get("/v2/health/live"), post(INFER, b"{"), get("/nothing"), get("/v2/models/iris")] * 8
+    requests = [
+        post(INFER, IRIS),
+        get("/v2/health/live"),
+        post(INFER, b"{"),
+        get("/nothing"),
+        get("/v2/models/iris"),
+    ] * 8
     answers = parse_answers(exchange(examples, b"".join(requests) + get("/v2/health/ready", CLOSE)))
     assert [answer.status for answer in answers] == [200, 200, 400, 404, 200] * 8 + [200]
 
@@ -127,7 +135,9 @@ def _h2load(server, *args: str) -> str:
 def test_two_thousand_requests_of_h2load_all_succeed(examples, tmp_path, protocol):
     body = tmp_path / "iris.json"
     body.write_bytes(IRIS)
-    text = _h2load(examples, *protocol, "-n2000", "-c16", "-m8", f"--data={body}", "-H", "content-type: application/json")
+    text = _h2load(
+        examples, *protocol, "-n2000", "-c16", "-m8", f"--data={body}", "-H", "content-type: application/json"
+    )
     assert "2000 succeeded, 0 failed, 0 errored" in text and "2000 2xx" in text, text
 
 

@@ -78,7 +78,9 @@ def test_requests_without_an_id_get_one_each(logged):
     before = len(logged.log_lines("request"))
     for _ in range(3):
         logged.curl.infer("iris", IRIS)
-    lines = wait_until(lambda: logged.log_lines("request")[before + 2 :] and logged.log_lines("request")[before:], "three lines")
+    lines = wait_until(
+        lambda: logged.log_lines("request")[before + 2 :] and logged.log_lines("request")[before:], "three lines"
+    )
     ids = [line["request_id"] for line in lines[:3]]
     assert len(set(ids)) == 3 and all(re.fullmatch(r"[0-9a-zA-Z-]{8,}", text) for text in ids)
 

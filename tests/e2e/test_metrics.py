@@ -33,7 +33,9 @@ def _value(server, name: str, **labels: str) -> float:
 
 def _promtool(text: str) -> str:
     """What `promtool check metrics` complains about."""
-    done = subprocess.run([tool("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [tool("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, timeout=60
+    )
     return done.stdout + done.stderr + ("" if done.returncode == 0 else f"exit status {done.returncode}")
 
 
@@ -55,7 +57,9 @@ def test_the_text_format_is_the_default_and_openmetrics_is_given_when_asked_for(
     plain = examples.curl.get("/metrics")
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert list(parse_text(plain.text))
-    open_metrics = examples.curl.get("/metrics", "-H", "Accept: application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
+    open_metrics = examples.curl.get(
+        "/metrics", "-H", "Accept: application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
+    )
     assert open_metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert open_metrics.text.endswith("# EOF\n")
 
@@ -139,7 +143,9 @@ def test_every_stage_is_measured_and_stages_fit_into_the_whole(counted):
     for stage in STAGES:
         assert _value(counted, "protean_request_stage_duration_seconds_count", **labels, stage=stage) == 2, stage
     within = [stage for stage in STAGES if stage != "write"]
-    parts = sum(_value(counted, "protean_request_stage_duration_seconds_sum", **labels, stage=stage) for stage in within)
+    parts = sum(
+        _value(counted, "protean_request_stage_duration_seconds_sum", **labels, stage=stage) for stage in within
+    )
     assert 0 < parts <= _value(counted, "protean_request_duration_seconds_sum", **labels) * 1.0001
 
 

@@ -39,7 +39,9 @@ def test_reference_outputs_come_back_under_tls(examples_tls, way, reference, cas
     _check(examples_tls, way, reference, case, reference["version"])
 
 
-@pytest.mark.parametrize("way", ["curl, HTTP/1.1, flat JSON", "tritonclient.http, binary in and out", "tritonclient.grpc"])
+@pytest.mark.parametrize(
+    "way", ["curl, HTTP/1.1, flat JSON", "tritonclient.http, binary in and out", "tritonclient.grpc"]
+)
 @pytest.mark.parametrize("name", ["iris.v2", "wine", "wine_bands", "diabetes", "diabetes_risk", "digits"])
 def test_the_newest_version_answers_when_none_is_named(examples, way, name):
     reference = json.loads((paths.REFERENCES / f"{name}.json").read_text())

@@ -74,7 +74,9 @@ class _Received:
         self._looks = 0
 
     def _look(self) -> float:
-        lines = [line for line in self._server.metrics().splitlines() if line.startswith("protean_received_bytes_total ")]
+        lines = [
+            line for line in self._server.metrics().splitlines() if line.startswith("protean_received_bytes_total ")
+        ]
         return float(lines[0].split()[1])
 
     def more(self) -> float:

@@ -4,8 +4,8 @@
 import socket
 import ssl
 
-import tritonclient.http
 import pytest
+import tritonclient.http
 
 from harness import paths
 from harness.certificates import make_certificate
@@ -18,7 +18,10 @@ def _name_shown(server) -> str:
     """The common name of the certificate that new connections get."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection((server.host, server.port), timeout=30) as plain, context.wrap_socket(plain) as secured:
+    with (
+        socket.create_connection((server.host, server.port), timeout=30) as plain,
+        context.wrap_socket(plain) as secured,
+    ):
         der = secured.getpeercert(binary_form=True)
     return "renewed" if b"renewed" in der else "server"
 
@@ -35,7 +38,9 @@ def test_tls_1_2_and_1_3_are_spoken(examples_tls, flags):
 
 
 def test_older_versions_are_refused(examples_tls):
-    reply = examples_tls.curl.get("/v2/health/ready", "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0")
+    reply = examples_tls.curl.get(
+        "/v2/health/ready", "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"
+    )
     assert reply.exit_code == 35, reply
 
 
@@ -95,5 +100,7 @@ def test_a_broken_certificate_on_disk_leaves_the_old_one_in_use(start_server, tm
     server = start_server(paths.EXAMPLE_MODELS, tls=(certificate, key))
     server.certificate = kept
     certificate.write_text("not PEM")
-    wait_until(lambda: [line for line in server.log_lines() if line["level"] in ("warning", "error")], "a line about it")
+    wait_until(
+        lambda: [line for line in server.log_lines() if line["level"] in ("warning", "error")], "a line about it"
+    )
     assert server.ready() and _name_shown(server) == "server"

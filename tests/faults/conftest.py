@@ -16,7 +16,7 @@ SIZES = {
     "--output-bytes-max": "64KiB",
     "--connections-max": "200",
 }
-TIMES = {"--header-time-max": "300ms", "--body-idle-max": "300ms", "--idle-time-max": "600ms"}
+TIMES = {"--header-time-max": "300ms", "--body-idle-max": "500ms", "--idle-time-max": "600ms"}
 
 
 def flags_of(limits: dict[str, str]) -> list[str]:

@@ -14,7 +14,9 @@ from harness.grpc_stub import infer_request, message
 from harness.raw import exchange, get, parse_answers, post
 
 TENSOR = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [[1.5, -2e3]]}
-BODY = json.dumps({"id": "a\u00e9\n", "parameters": {"p": True}, "inputs": [TENSOR], "outputs": [{"name": "y"}]}).encode()
+BODY = json.dumps(
+    {"id": "a\u00e9\n", "parameters": {"p": True}, "inputs": [TENSOR], "outputs": [{"name": "y"}]}
+).encode()
 INFER = "/v2/models/identity_fp32_2d/infer"
 
 
@@ -198,7 +200,9 @@ def test_binary_data_cut_off_at_any_byte_is_refused(client):
         _check_error(*client.post(INFER, body[:size], **fields), size)
 
 
-@pytest.mark.parametrize("raw", [b"\1", b"\1\0\0", b"\2\0\0\0a", b"\xff\xff\xff\xffa", b"\0\0\0\0\0", b"\1\0\0\0a\1\0\0"])
+@pytest.mark.parametrize(
+    "raw", [b"\1", b"\1\0\0", b"\2\0\0\0a", b"\xff\xff\xff\xffa", b"\0\0\0\0\0", b"\1\0\0\0a\1\0\0"]
+)
 def test_strings_whose_lengths_lie_are_refused(client, raw):
     tensor = {"name": "x", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
     text = json.dumps({"inputs": [tensor]}).encode()

@@ -58,9 +58,9 @@ def test_fifty_large_bodies_at_once_stay_within_the_bound(serve_plain, framing):
     body = b"[" * (15 * MIB)
     request = post(infer_path("identity_large"), body, "Connection: close")
     if framing == "chunked":
-        head = f"POST {infer_path('identity_large')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        head = f"POST {infer_path('identity_large')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         piece = b"10000\r\n" + body[:65536] + b"\r\n"
-        request = head.encode() + piece * (len(body) // 65536) + b"0\r\n\r\n"
+        request = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + piece * (len(body) // 65536) + b"0\r\n\r\n"
     statuses = [answer.status for reply in _send_all(server, request) for answer in parse_answers(reply)]
     assert set(statuses) <= {400, 503} and statuses
     assert server.memory_bytes("VmHWM") <= before + bound + SLACK
@@ -124,7 +124,7 @@ def test_two_thousand_idle_connections_are_held_and_the_server_answers(start_ser
     data, first_byte, _ = IDLE[protocol]
     server = start_server(paths.EXAMPLE_MODELS)
     held = _hold(server, 2000, data, first_byte)
-    assert server.metric("protean_connections") == 2001
+    wait_until(lambda: server.metric("protean_connections") == 2001, "they and the one that looks")
     assert server.ready()
     for connection in held:
         connection.close()
@@ -147,7 +147,7 @@ def test_an_idle_connection_takes_no_more_memory_than_promised(serve_plain, many
 
 def test_memory_does_not_grow_with_requests(serve_plain):
     server = serve_plain("--io-threads", "2")
-    tensor = {"name": "x", "shape": [20000], "datatype": "FP32", "data": [0.5] * 20000}
+    tensor = {"name": "x", "shape": [2000], "datatype": "FP32", "data": [0.5] * 2000}
     request = post(infer_path("identity_large"), json.dumps({"inputs": [tensor]}).encode())
     batch = request * 200 + get("/v2/health/live", "Connection: close")
     for _ in range(2):
@@ -155,4 +155,4 @@ def test_memory_does_not_grow_with_requests(serve_plain):
     before = server.memory_bytes()
     for _ in range(3):
         _send_all(server, batch, clients=4)
-    assert server.memory_bytes() <= before + 24 * MIB
+    assert server.memory_bytes() <= before + 16 * MIB

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that take their time, stop, leave or never read: each costs little and is let go of, the others notice nothing."""
+"""Clients that take their time, stop, leave or never read cost little, are let go of, and no other client notices."""
 
 import json
 import select
@@ -91,8 +91,11 @@ def test_silent_and_idle_connections_are_closed(hasty):
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("data", [PREFACE[:10], PREFACE, PREFACE + SETTINGS, PREFACE + SETTINGS + frame(1, 0, 1, b"\x82")],
-                         ids=["half a preface", "preface", "settings", "half a header"])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [PREFACE[:10], PREFACE, PREFACE + SETTINGS, PREFACE + SETTINGS + frame(1, 0, 1, b"\x82")],
+    ids=["half a preface", "preface", "settings", "half a header"],
+)
 def test_an_http2_client_that_stops_is_let_go(hasty, data):
     exchange(hasty, data)  # comes back once the server has closed
     assert hasty.ready()
@@ -198,16 +201,21 @@ def _reset(connection: socket.socket) -> None:
     connection.close()
 
 
+def _send_to_all(server, connections: list[socket.socket], data: bytes) -> None:
+    """Until the server has read it all."""
+    received = server.metric("protean_received_bytes_total")
+    for connection in connections:
+        connection.sendall(data)
+    wanted = received + len(connections) * len(data)
+    wait_until(lambda: server.metric("protean_received_bytes_total") >= wanted, "the server has read it all")
+
+
 def test_clients_that_reset_inside_a_body_give_their_memory_back(start_server):
     server = start_server(paths.TEST_MODELS, "--body-bytes-max", "1MiB", "--request-memory-max", "4MiB")
     body = SCALAR + b" " * ((1 << 20) - len(SCALAR))
-    request = post(INFER, body)
     for _ in range(5):
         held = [connect(server) for _ in range(4)]
-        received = server.metric("protean_received_bytes_total")
-        for connection in held:
-            connection.sendall(request[:500_000])
-        wait_until(lambda: server.metric("protean_received_bytes_total") >= received + 2_000_000, "the halves arrive")
+        _send_to_all(server, held, post(INFER, body)[:500_000])
         for connection in held:
             _reset(connection)
         # All of the memory is needed again for this.
@@ -218,12 +226,8 @@ def test_requests_of_clients_that_left_are_dropped_before_they_run(start_server,
     folder = tmp_path / "models"
     put_model(folder, "slow.onnx", paths.TEST_MODELS / "slow.onnx")
     server = start_server(folder, "--run-threads", "1")
-    request = post(infer_path("slow"), SLOW)
     held = [connect(server) for _ in range(30)]
-    received = server.metric("protean_received_bytes_total")
-    for connection in held:
-        connection.sendall(request)
-    wait_until(lambda: server.metric("protean_received_bytes_total") >= received + 30 * len(request), "all arrive")
+    _send_to_all(server, held, post(infer_path("slow"), SLOW))
     for connection in held:
         _reset(connection)
     assert server.curl.post(infer_path("slow"), SLOW).status == 200

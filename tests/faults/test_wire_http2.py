@@ -123,7 +123,9 @@ def test_a_malformed_request_is_reset_or_refused_and_the_connection_goes_on(mode
 
 
 FLOODS = {
-    "resets": lambda i: frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, LIVE) + frame(RST_STREAM, 0, 2 * i + 1, b"\0\0\0\x08"),
+    "resets": lambda i: (
+        frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, LIVE) + frame(RST_STREAM, 0, 2 * i + 1, b"\0\0\0\x08")
+    ),
     "pings": lambda i: frame(PING, 0, 0, bytes(8)),
     "settings": lambda i: SETTINGS,
     "empty data": lambda i: frame(DATA, 0, 1),
@@ -190,6 +192,8 @@ def test_random_frames_never_hurt(models, seed):
         sent = PREFACE + SETTINGS
         for _ in range(dice.randrange(1, 20)):
             payload = dice.choice([LIVE, dice.randbytes(dice.randrange(40)), b"", bytes(8), bytes(4)])
-            sent += frame(dice.randrange(11), dice.choice([0, 1, 4, 5, 8, 32]), dice.choice([0, 1, 1, 3, 5, 2]), payload)
+            sent += frame(
+                dice.randrange(11), dice.choice([0, 1, 4, 5, 8, 32]), dice.choice([0, 1, 1, 3, 5, 2]), payload
+            )
         _talk(models, sent)
     assert models.ready()

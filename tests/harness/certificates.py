@@ -9,7 +9,18 @@ def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
     """Certificate and key, PEM. `name` becomes the common name, so that two certificates can be told apart."""
     certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     command = [
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"),
+        *(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-noenc",
+            "-days",
+            "2",
+        ),
         *("-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
         *("-addext", "basicConstraints=critical,CA:TRUE", "-keyout", str(key), "-out", str(certificate)),
     ]

@@ -57,7 +57,9 @@ class Stub:
         kind = service.methods_by_name[name]
         make = self.connection.stream_stream if name == "ModelStreamInfer" else self.connection.unary_unary
         request, reply = (message_factory.GetMessageClass(part) for part in (kind.input_type, kind.output_type))
-        return make(f"/{SERVICE}/{name}", request_serializer=request.SerializeToString, response_deserializer=reply.FromString)
+        return make(
+            f"/{SERVICE}/{name}", request_serializer=request.SerializeToString, response_deserializer=reply.FromString
+        )
 
     def call(self, name: str, request, timeout: float = SECONDS, **options):
         return self.method(name)(request, timeout=timeout, **options)
@@ -94,5 +96,7 @@ def outputs_of(reply) -> dict[str, np.ndarray]:
             assert not output.HasField("contents"), f"output '{output.name}' is both typed and raw"
             found[output.name] = array_of_raw(output.datatype, shape, reply.raw_output_contents[index])
         else:
-            found[output.name] = array_of(output.datatype, shape, list(getattr(output.contents, CONTENTS[output.datatype])))
+            found[output.name] = array_of(
+                output.datatype, shape, list(getattr(output.contents, CONTENTS[output.datatype]))
+            )
     return found

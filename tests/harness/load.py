@@ -41,7 +41,9 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join(_SECONDS)
-        assert not self.failures, f"{len(self.failures)} failed, first: {self.failures[0]}; answers: {dict(self.answers)}"
+        assert not self.failures, (
+            f"{len(self.failures)} failed, first: {self.failures[0]}; answers: {dict(self.answers)}"
+        )
 
     def wait_for(self, version: str, value: float, more: int = 10) -> None:
         """Until `more` further answers (version, value) have come."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from harness.paths import ROOT
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
+)
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z")
 
 
@@ -38,6 +40,5 @@ def blocks_of(file: Path) -> list[Block]:
 
 
 def documents() -> list[Path]:
-    """README.md first, then all other pages for users."""
-    pages = [ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
-    return [ROOT / "README.md", *pages, ROOT / "SECURITY.md", ROOT / "ARCHITECTURE.md"]
+    """The pages for users; those for contributors show how to build, which the tests have done."""
+    return [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -31,7 +31,9 @@ def connect(server: Server, receive_buffer: int = 0) -> socket.socket:
     connection.connect((server.host, server.port))
     if server.certificate is None:
         return connection
-    return ssl.create_default_context(cafile=str(server.certificate)).wrap_socket(connection, server_hostname="127.0.0.1")
+    return ssl.create_default_context(cafile=str(server.certificate)).wrap_socket(
+        connection, server_hostname="127.0.0.1"
+    )
 
 
 def read_to_end(connection: socket.socket) -> bytes:

@@ -26,11 +26,19 @@ def clean_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return kept | (extra or {})
 
 
-def run_protean(*args: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess:
+def run_protean(
+    *args: object, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess:
     """Runs the program to its end: for what does not serve."""
     command = [str(paths.binary()), *map(str, args)]
     return subprocess.run(
-        command, env=clean_environment(env), cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        command,
+        env=clean_environment(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -131,23 +139,23 @@ class Server:
 
     def check_sanitizers(self) -> None:
         found = _SANITIZER.search(self.log())
-        assert not found, f"sanitizer report:\n{self.log()[max(0, found.start() - 200):][:6000]}"
+        assert not found, f"sanitizer report:\n{self.log()[max(0, found.start() - 200) :][:6000]}"
 
     def tail(self, characters: int = 6000) -> str:
         return self.log()[-characters:]
 
     def _await_card(self) -> None:
         def printed() -> re.Match | None:
-            assert self.alive(), f"the server ended with status {self.process.returncode}:\n{self.tail()}\n{self.card()}"
+            assert self.alive(), (
+                f"the server ended with status {self.process.returncode}:\n{self.tail()}\n{self.card()}"
+            )
             return _URL.search(self.card())
 
         found = wait_until(printed, f"start-up card with a URL; log:\n{self.tail()}", _START_SECONDS)
         self.scheme, self.host, self.port = found[1], found[2], int(found[3])
 
 
-def spawn(
-    folder: Path, *args: object, env: dict[str, str] | None = None, program: Path | None = None
-) -> Server:
+def spawn(folder: Path, *args: object, env: dict[str, str] | None = None, program: Path | None = None) -> Server:
     """Starts `protean serve ARGS...` without waiting; `folder` receives what it prints."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(program or paths.binary()), "serve", *map(str, args)]

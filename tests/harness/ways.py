@@ -89,7 +89,8 @@ def triton_http(binary_in: Callable[[int], bool], binary_out: Callable[[int], bo
             tensor = tritonclient.http.InferInput(name, list(array.shape), datatype)
             tensor.set_data_from_numpy(array, binary_data=binary_in(index))
             inputs.append(tensor)
-        with tritonclient.http.InferenceServerClient(server.authority, network_timeout=SECONDS) as client:
+        tls = {"ssl": True, "ssl_options": {"ca_certs": str(server.certificate)}} if server.certificate else {}
+        with tritonclient.http.InferenceServerClient(server.authority, network_timeout=SECONDS, **tls) as client:
             metadata = client.get_model_metadata(call.model, call.version)
             names = call.outputs or [output["name"] for output in metadata["outputs"]]
             outputs = [
@@ -197,6 +198,7 @@ TLS: dict[str, Way] = {
     "curl, TLS, ALPN h2": curl_json(*HTTP2_ALPN, version="2"),
     "curl, TLS, no ALPN": curl_json("--no-alpn", version="1.1"),
     "curl, TLS, zstd": curl_coded("zstd", zstandard.compress),
+    "tritonclient.http, TLS, mixed": triton_http(_even, _odd),
     "tritonclient.grpc, TLS": triton_grpc(),
     "grpcio, TLS, typed contents": plain_grpc(typed=True),
     "grpcio, TLS, raw contents, gzip": plain_grpc(typed=False, compression=grpc.Compression.Gzip),

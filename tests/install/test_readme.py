@@ -50,7 +50,12 @@ def test_shell_blocks_run(examples, shell_environment, block):
         assert not verb or re.search(rf"^  {verb} ", verbs, re.MULTILINE), f"{block.place}: ./dev has no verb '{verb}'"
     text = _DEV.sub("", text)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text], cwd=paths.ROOT, env=shell_environment, capture_output=True, text=True, timeout=100
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=paths.ROOT,
+        env=shell_environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.returncode == 0, f"{block.place}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
 

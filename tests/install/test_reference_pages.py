@@ -12,7 +12,9 @@ _METRICS = paths.ROOT / "docs" / "metrics.md"
 
 def test_every_option_has_its_place_in_the_configuration_page():
     page = _CONFIGURATION.read_text()
-    options = re.findall(r"^(\w+) = ", run_protean("serve", paths.EXAMPLE_MODELS, "--print-config").stdout, re.MULTILINE)
+    options = re.findall(
+        r"^(\w+) = ", run_protean("serve", paths.EXAMPLE_MODELS, "--print-config").stdout, re.MULTILINE
+    )
     assert len(options) > 20
     missing = [key for key in options if f"--{key.replace('_', '-')}" not in page]
     assert not missing, f"{_CONFIGURATION.name} does not tell of {missing}"

@@ -215,5 +215,12 @@ TEST(ExamplePython, FillsArraysAndQuotesNames) {
             "print(result.as_numpy(\"y\"))\n");
 }
 
+TEST(ExamplePython, TakesBfloat16FromThePackageThatHasIt) {
+  const Signature signature = {"onnx_onnxv1", {{"x", DataType::kBf16, {-1}, {}, false}}, {}};
+  const std::string program = example_python("http://h:1", "m", "", signature);
+  EXPECT_THAT(program, HasSubstr("\nimport ml_dtypes\nimport numpy as np\n"));
+  EXPECT_THAT(program, HasSubstr("np.full([1], 0.5, dtype=ml_dtypes.bfloat16)"));
+}
+
 }  // namespace
 }  // namespace protean

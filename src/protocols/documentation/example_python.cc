@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "core/example_request.h"
 
@@ -32,7 +34,7 @@ std::string numpy_fill(DataType type) {
     case DataType::kInt32: return "1, dtype=np.int32";
     case DataType::kInt64: return "1, dtype=np.int64";
     case DataType::kFp16: return "0.5, dtype=np.float16";
-    case DataType::kBf16:  // tritonclient converts from float32
+    case DataType::kBf16: return "0.5, dtype=ml_dtypes.bfloat16";  // numpy has none of its own
     case DataType::kFp32: return "0.5, dtype=np.float32";
     case DataType::kFp64: return "0.5, dtype=np.float64";
     case DataType::kBytes: return "\"text\", dtype=np.object_";
@@ -50,7 +52,11 @@ std::string_view authority_of(std::string_view url) noexcept {
 std::string example_python(std::string_view url, std::string_view model, std::string_view version,
                            const Signature& signature) {
   const bool tls = url.starts_with("https://");
-  std::string out = "# pip install \"tritonclient[http]\"\nimport numpy as np\nimport tritonclient.http as http\n\n";
+  const bool bf16 = std::any_of(signature.inputs.begin(), signature.inputs.end(),
+                                [](const TensorSpec& input) { return input.type == DataType::kBf16; });
+  std::string out = fmt::format("# pip install \"tritonclient[http]\"{}\n{}", bf16 ? " ml_dtypes" : "",
+                                bf16 ? "import ml_dtypes\n" : "");
+  out += "import numpy as np\nimport tritonclient.http as http\n\n";
   out += fmt::format("client = http.InferenceServerClient({}{})\ninputs = []\n", python_string(authority_of(url)),
                      tls ? ", ssl=True" : "");
   for (const auto& input : signature.inputs) {

@@ -81,8 +81,7 @@ void Http2Session::settle() {
 
 void Http2Session::pump() {
   OutputQueue& output = host_.output();
-  const std::size_t high = std::min(kOutputBytesHigh, limits().output_bytes_max);
-  while (!dead_ && output.size() < high) {
+  while (!dead_ && output.size() < output_bytes_high()) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t count = nghttp2_session_mem_send(engine_.get(), &bytes);
     if (count < 0) dead_ = true;
@@ -90,6 +89,11 @@ void Http2Session::pump() {
     output.append_copy({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(count)});
   }
   read_paused_ = !wants_read();
+}
+
+std::size_t Http2Session::output_bytes_high() const noexcept {
+  constexpr std::size_t kHigh = std::size_t{1} << 20;
+  return std::min(kHigh, limits().output_bytes_max);
 }
 
 void Http2Session::fail_connection(std::uint32_t error_code) {
@@ -101,6 +105,7 @@ void Http2Session::on_output_drained() {
   if (dead_) return;
   const bool was_paused = read_paused_;
   if (nghttp2_session_want_write(engine_.get()) != 0) settle();
+  read_paused_ = !wants_read();
   if (was_paused && !read_paused_) host_.resume_reading();
 }
 

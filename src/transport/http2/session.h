@@ -36,8 +36,6 @@ struct Refusal {
 class Http2Session final : public Session, public CommandSink {
  public:
   static constexpr std::size_t kFrameHeadBytes = 9;
-  /// Frames are made only while less than this waits for the socket.
-  static constexpr std::size_t kOutputBytesHigh = std::size_t{1} << 20;
 
   explicit Http2Session(SessionHost& host);
   ~Http2Session() override;
@@ -75,6 +73,8 @@ class Http2Session final : public Session, public CommandSink {
   [[nodiscard]] Stream* find(std::int32_t stream_id) const noexcept;
   void settle();
   void pump();
+  /// Frames are made only while less than this waits for the socket.
+  [[nodiscard]] std::size_t output_bytes_high() const noexcept;
   void fail_connection(std::uint32_t error_code);
   void watch_streams() noexcept;
   void expire_silent_streams();

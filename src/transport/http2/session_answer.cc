@@ -244,7 +244,7 @@ ssize_t Http2Session::read_body(std::int32_t stream_id, std::size_t size_max, st
 
 int Http2Session::send_body(std::int32_t stream_id, std::string_view frame_head, std::size_t size) {
   OutputQueue& output = host_.output();
-  if (output.size() >= kOutputBytesHigh) return NGHTTP2_ERR_WOULDBLOCK;
+  if (output.size() >= output_bytes_high()) return NGHTTP2_ERR_WOULDBLOCK;
   Stream* stream = find(stream_id);
   if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   output.append_copy(frame_head);
