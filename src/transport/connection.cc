@@ -315,7 +315,7 @@ void Connection::drain() {
   if (phase_ == Phase::kHandshake) return close();
   // What has arrived but was not looked at yet is in flight as well.
   in_turn_ = true;
-  if (session_ == nullptr || session_->wants_read()) read_turn();
+  if (!peer_finished_ && (session_ == nullptr || session_->wants_read())) read_turn();
   in_turn_ = false;
   if (phase_ == Phase::kClosed) return;
   if (session_ == nullptr) return close();

@@ -4,6 +4,7 @@
 import re
 import signal
 import socket
+import subprocess
 import tomllib
 
 import pytest
@@ -108,6 +109,27 @@ def test_listening_beyond_this_machine_needs_insecure(address):
 def test_with_insecure_every_address_may_be_listened_on(start_server):
     server = start_server(paths.EXAMPLE_MODELS, "--listen", "0.0.0.0:0", "--insecure")
     assert server.host == "0.0.0.0" and server.ready()
+
+
+def test_a_file_may_say_everything(start_server, tmp_path):
+    paths.put_model(tmp_path / "models", "scalar.onnx", paths.TEST_MODELS / "scalar.onnx")
+    file = tmp_path / "protean.toml"
+    file.write_text('models = "models"\nlisten = ["127.0.0.1:0"]\n')
+    # The folder is found beside the file, wherever the program is started.
+    server = start_server("--config", file, "--listen", "127.0.0.1:0")
+    assert server.curl.get("/v2/models").json() == {"models": ["scalar"]}
+
+
+def test_ipv6_is_listened_on(start_server):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    server = start_server(paths.EXAMPLE_MODELS, "--listen", "[::1]:0")
+    assert server.host == "[::1]" and server.ready()
+    line = next(line for line in server.card().splitlines() if line.startswith("curl -s"))
+    done = subprocess.run(["bash", "-c", f"{line} --fail"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "model_name" in done.stdout, done
 
 
 def test_several_addresses_are_listened_on_at_once(start_server):

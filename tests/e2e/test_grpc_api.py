@@ -139,6 +139,23 @@ def test_a_stream_may_answer_before_the_next_message_is_sent(stub):
         answered.release()
 
 
+def test_a_bad_message_ends_the_stream_after_the_answers_before_it(stub):
+    requests = [_iris(id="0"), _iris(id="1"), _iris("9", id="2"), _iris(id="3")]
+    replies = stub.method("ModelStreamInfer")(iter(requests), timeout=SECONDS)
+    assert [next(replies).id, next(replies).id] == ["0", "1"]
+    with pytest.raises(grpc.RpcError) as caught:
+        next(replies)
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_streamed_messages_may_be_compressed(models_stub):
+    array = np.zeros(100_000, np.float32)
+    request = infer_request("identity_fp32", [("x", "FP32", array)], typed=False)
+    stream = models_stub.method("ModelStreamInfer")
+    replies = list(stream(iter([request] * 3), timeout=SECONDS, compression=grpc.Compression.Gzip))
+    assert [reply.raw_output_contents[0] for reply in replies] == [array.tobytes()] * 3
+
+
 def test_tritonclient_asks_everything_it_can(examples):
     with tritonclient.grpc.InferenceServerClient(examples.authority) as client:
         assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("iris", "1")
@@ -163,6 +180,19 @@ def test_the_server_itself_ends_a_call_whose_deadline_has_passed(models):
     fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "-H", "grpc-timeout: 5m"]
     reply = models.curl.post("/inference.GRPCInferenceService/ModelInfer", frame, "--http2-prior-knowledge", *fields)
     assert (reply.status, reply.headers["grpc-status"]) == (200, "4"), reply
+
+
+@pytest.mark.parametrize(
+    ("timeout", "status"),
+    [("99999999H", "0"), ("60S", "0"), ("1n", "4"), ("0m", "4"), ("5", "13"), ("-1S", "13"), ("x", "13")],
+)
+def test_the_timeout_of_a_call_is_read_as_grpc_writes_it(models, timeout, status):
+    body = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True).SerializeToString()
+    frame = b"\0" + len(body).to_bytes(4, "big") + body
+    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "-H", f"grpc-timeout: {timeout}"]
+    reply = models.curl.post("/inference.GRPCInferenceService/ModelInfer", frame, "--http2-prior-knowledge", *fields)
+    # A deadline that has passed or cannot be read is told before the body arrives.
+    assert (reply.status, reply.headers.get("grpc-status")) == (200, status), reply
 
 
 def test_cancelled_calls_are_dropped_before_they_run(models, models_stub):

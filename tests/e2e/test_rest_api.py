@@ -181,6 +181,10 @@ def test_errors_name_what_was_found_and_what_was_expected(examples, models):
     refuse(models, "fixed_shape", {"inputs": [IRIS | {"name": "x"}]}, 400, "[1,4]", "[2,3]")
 
 
+def test_a_query_is_no_part_of_the_path(examples):
+    assert examples.curl.get("/v2/models/iris?verbose=true&x=%zz").json()["name"] == "iris"
+
+
 def test_unknown_paths_and_wrong_methods_are_told_apart(examples):
     assert examples.curl.get("/v2/nothing").status == 404
     assert examples.curl.get("/nothing").status == 404

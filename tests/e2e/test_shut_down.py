@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness import paths
-from harness.grpc_stub import Stub, channel, infer_request
+from harness.grpc_stub import Stub, channel, infer_request, outputs_of
 from harness.paths import put_model
 from harness.raw import Answer, connect, get, parse_answers, post, read_to_end
 from harness.wait import wait_until
@@ -175,6 +175,34 @@ def _refuses(server) -> bool:
     except ConnectionError:
         return True
     return False
+
+
+def test_calls_during_the_end_are_answered_or_told_that_it_is_one(start_server, folder):
+    server = start_server(folder)
+    request = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True)
+    codes: set = set()
+    answered = threading.Semaphore(0)
+
+    def ask() -> None:
+        with channel(server.authority) as connection:
+            method = Stub(connection).method("ModelInfer")
+            while grpc.StatusCode.UNAVAILABLE not in codes:
+                try:
+                    assert outputs_of(method(request, timeout=SECONDS))["y"] == 2
+                    answered.release()
+                except grpc.RpcError as error:
+                    codes.add(error.code())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        assert answered.acquire(timeout=SECONDS)
+    server.signal()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert codes == {grpc.StatusCode.UNAVAILABLE}
+    assert server.wait() == 0
 
 
 def test_idle_connections_do_not_delay_the_end(start_server, folder):

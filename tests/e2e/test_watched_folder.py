@@ -6,6 +6,8 @@ Two models with the same signature tell old from new: identity_fp32 answers x, o
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -166,6 +168,26 @@ def test_models_that_reach_outside_their_folder_are_refused(start_server, tmp_pa
     x = {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 1, 1]}]}
     assert server.curl.infer("external_ok", x).json()["outputs"][0]["data"] == [1, 2, 3]
     assert server.curl.infer("external_ok_deep", x).json()["outputs"][0]["data"] == [101, 202, 303]
+
+
+def test_weights_behind_links_are_read_inside_the_folder_only(start_server, tmp_path):
+    folder = tmp_path / "models"
+    script = [sys.executable, paths.ROOT / "tests/data/make_links.py", folder, tmp_path / "outside"]
+    subprocess.run(script, check=True, timeout=60)
+    server = start_server(folder)
+    states = {name: row["state"] for (name, _), row in server.index().items()}
+    # `inside` may load; that it does not today is said in its row.
+    states.pop("inside")
+    refused = {"symlink", "symlink_dir", "chain", "dangling", "loop", "fifo", "hard_link"}
+    assert states == dict.fromkeys(refused, "UNAVAILABLE")
+
+
+def test_a_stray_link_beside_a_model_does_not_hide_it(start_server, tmp_path):
+    folder = tmp_path / "models"
+    put_model(folder, "m/model.onnx", SAME)
+    (folder / "m" / "notes.txt").symlink_to("gone.txt")
+    server = start_server(folder)
+    assert server.curl.infer("m", ONE).status == 200
 
 
 def test_an_empty_folder_is_served_and_fills_later(start_server, tmp_path):

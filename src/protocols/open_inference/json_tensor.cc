@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One walk for all types (Rows) over one sink for each kind of element. A sink's fast path is what the parser does
-// well; what the parser refuses goes by the element's own text: 3.0 for an integer, NaN, and every error.
+// One walk for all types (Rows) over one sink for each kind of element. take() is what the parser does well; what it
+// leaves goes by the element's own text in take_unusual(): 3.0 for an integer, NaN, and every error.
 #include "protocols/open_inference/json_tensor.h"
 
 #include <fast_float/fast_float.h>
@@ -54,7 +54,7 @@ class SinkBase {
   }
 
  protected:
-  [[nodiscard]] tl::unexpected<Error> unexpected_element(std::string_view token, std::string_view expected) const {
+  [[nodiscard]] tl::unexpected<Error> refuse(std::string_view token, std::string_view expected) const {
     return unexpected(token, fmt::format("element {} of data is", filled_),
                       fmt::format("{} for {}", expected, data_type_name(tensor_.type)));
   }
@@ -85,14 +85,25 @@ class IntegerSink : public NumberSink<T> {
  public:
   using NumberSink<T>::NumberSink;
 
-  Status take(ondemand::value value) {
+  bool take(ondemand::value& value) {
     using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
     Wide wide = 0;
-    if (read(value, wide)) [[unlikely]]
-      return slow(token_of(value));
-    if (wide < Wide{Limits::min()} || wide > Wide{Limits::max()}) [[unlikely]]
-      return refuse(token_of(value));
+    if (read(value, wide) || wide < Wide{Limits::min()} || wide > Wide{Limits::max()}) return false;
     this->put(static_cast<T>(wide));
+    return true;
+  }
+
+  /// 3.0 and 1e2 are integers too, as long as a double holds them exactly.
+  Status take_unusual(ondemand::value& value) {
+    constexpr double kExactMax = 9007199254740992.0;
+    const std::string_view token = token_of(value);
+    const double number = is_json_number(token) ? parse_float<double>(token) : kExactMax;
+    const bool integral = std::fabs(number) < kExactMax && number == std::trunc(number);
+    const bool fits = number >= static_cast<double>(Limits::min()) && number <= static_cast<double>(Limits::max());
+    if (!integral || !fits) {
+      return this->refuse(token, fmt::format("an integer from {} to {}", Limits::min(), Limits::max()));
+    }
+    this->put(static_cast<T>(number));
     return {};
   }
 
@@ -101,22 +112,6 @@ class IntegerSink : public NumberSink<T> {
 
   static simdjson::error_code read(ondemand::value& value, std::int64_t& out) { return value.get_int64().get(out); }
   static simdjson::error_code read(ondemand::value& value, std::uint64_t& out) { return value.get_uint64().get(out); }
-
-  /// 3.0 and 1e2 are integers too, as long as a double holds them exactly.
-  Status slow(std::string_view token) {
-    constexpr double kExactMax = 9007199254740992.0;
-    if (!is_json_number(token)) return refuse(token);
-    const double number = parse_float<double>(token);
-    const bool integral = std::fabs(number) < kExactMax && number == std::trunc(number);
-    const bool fits = number >= static_cast<double>(Limits::min()) && number <= static_cast<double>(Limits::max());
-    if (!integral || !fits) return refuse(token);
-    this->put(static_cast<T>(number));
-    return {};
-  }
-
-  Status refuse(std::string_view token) const {
-    return this->unexpected_element(token, fmt::format("an integer from {} to {}", Limits::min(), Limits::max()));
-  }
 };
 
 /// Rounded to the element type; nullopt when a finite number is beyond it.
@@ -134,54 +129,58 @@ class FloatSink : public NumberSink<T> {
  public:
   using NumberSink<T>::NumberSink;
 
-  Status take(ondemand::value value) {
+  bool take(ondemand::value& value) {
     double wide = 0;
-    if (value.get_double().get(wide)) [[unlikely]]
-      return slow(token_of(value));
-    if constexpr (std::is_same_v<T, float>) {
-      // Rounding twice goes wrong where the double lies just between two floats, or among the smallest ones.
-      constexpr std::uint64_t kCut = (std::uint64_t{1} << 29) - 1;
-      const bool between = (std::bit_cast<std::uint64_t>(wide) & kCut) == (kCut + 1) / 2;
-      const bool small = std::fabs(wide) < double{std::numeric_limits<float>::min()} && wide != 0;
-      if (between || small) [[unlikely]]
-        wide = double{parse_float<float>(token_of(value))};
-    }
+    if (value.get_double().get(wide) || rounds_twice(wide)) return false;
     const auto narrowed = narrow(wide, T{});
-    if (!narrowed || std::isinf(wide)) [[unlikely]]
-      return beyond(token_of(value));
+    if (!narrowed) return false;
     this->put(*narrowed);
-    return {};
+    return true;
   }
 
- private:
-  Status slow(std::string_view token) {
+  Status take_unusual(ondemand::value& value) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const std::string_view token = token_of(value);
     if (token == "NaN" || token == "null") return store(std::numeric_limits<double>::quiet_NaN());
     if (token == "Infinity") return store(kInfinity);
     if (token == "-Infinity") return store(-kInfinity);
-    return is_json_number(token) ? beyond(token) : this->unexpected_element(token, "a number");
+    if (!is_json_number(token)) return this->refuse(token, "a number");
+    using Parsed = std::conditional_t<std::is_same_v<T, float>, float, double>;
+    const double number{parse_float<Parsed>(token)};
+    if (std::isinf(number) || !narrow(number, T{})) return this->refuse(token, "a number within the range");
+    return store(number);
+  }
+
+ private:
+  /// Where the double lies just between two floats, or among the smallest ones, the text itself must be rounded.
+  static bool rounds_twice(double wide) noexcept {
+    if constexpr (!std::is_same_v<T, float>) return false;
+    constexpr std::uint64_t kCut = (std::uint64_t{1} << 29) - 1;
+    const bool between = (std::bit_cast<std::uint64_t>(wide) & kCut) == (kCut + 1) / 2;
+    return between || (std::fabs(wide) < double{std::numeric_limits<float>::min()} && wide != 0);
   }
 
   Status store(double value) {
     this->put(*narrow(value, T{}));
     return {};
   }
-
-  Status beyond(std::string_view token) const { return this->unexpected_element(token, "a number within the range"); }
 };
 
 class BoolSink : public NumberSink<std::uint8_t> {
  public:
   using NumberSink::NumberSink;
 
-  Status take(ondemand::value value) {
+  bool take(ondemand::value& value) {
     bool truth = false;
-    if (value.get_bool().get(truth)) {
-      const std::string_view token = token_of(value);
-      if (token != "0" && token != "1") return unexpected_element(token, "true, false, 0 or 1");
-      truth = token == "1";
-    }
+    if (value.get_bool().get(truth)) return false;
     put(truth ? 1 : 0);
+    return true;
+  }
+
+  Status take_unusual(ondemand::value& value) {
+    const std::string_view token = token_of(value);
+    if (token != "0" && token != "1") return refuse(token, "true, false, 0 or 1");
+    put(token == "1" ? 1 : 0);
     return {};
   }
 };
@@ -192,21 +191,25 @@ class BytesSink : public SinkBase {
     buffer_.reserve(tensor.count * sizeof(std::uint32_t));
   }
 
-  Status take(ondemand::value value) {
+  bool take(ondemand::value& value) {
     std::string_view element;
-    if (const auto error = value.get_string().get(element)) {
-      if (error != simdjson::INCORRECT_TYPE) return text_.malformed(error);
-      return unexpected_element(token_of(value), "a string");
-    }
+    error_ = value.get_string().get(element);
+    if (error_) return false;
     append_bytes_element(buffer_, element);
     ++filled_;
-    return {};
+    return true;
+  }
+
+  Status take_unusual(ondemand::value& value) const {
+    if (error_ != simdjson::INCORRECT_TYPE) return text_.malformed(error_);
+    return refuse(token_of(value), "a string");
   }
 
   [[nodiscard]] Slice finish() && { return std::move(buffer_).share(); }
 
  private:
   Buffer buffer_;
+  simdjson::error_code error_ = simdjson::SUCCESS;
 };
 
 /// Walks arrays inside arrays; the recursion is as deep as the shape has dimensions.
@@ -247,8 +250,8 @@ class Rows {
         return text_.malformed(error);
       if (sink_.filled() - first == expected) [[unlikely]]
         return wrong_count(level, expected, "more than ", expected);
-      if (auto status = sink_.take(value); !status) [[unlikely]]
-        return status;
+      if (!sink_.take(value)) [[unlikely]]
+        TRY_STATUS(sink_.take_unusual(value));
     }
     const std::size_t found = sink_.filled() - first;
     return found == expected ? Status{} : wrong_count(level, found, "", expected);
