@@ -6,6 +6,7 @@ A shared server serves one module's read-only tests; whoever changes or stops a 
 
 import contextlib
 import itertools
+import os
 import signal
 import warnings
 
@@ -14,7 +15,7 @@ import pytest
 from harness import paths
 from harness.certificates import make_certificate
 from harness.grpc_stub import Stub, channel
-from harness.server import Server, serving, start
+from harness.server import Server, clean_environment, serving, start
 
 _RUNNING: list[Server] = []
 _TEST_SECONDS = 120
@@ -119,6 +120,16 @@ def start_server(tmp_path):
                 if server.alive():
                     server.process.kill()
                 server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def reader_environment(tmp_path_factory: pytest.TempPathFactory):
+    """For lines that a reader pastes: a PATH whose curl fails where the reader would see an error."""
+    folder = tmp_path_factory.mktemp("bin")
+    curl = folder / "curl"
+    curl.write_text(f'#!/bin/sh\nexec {paths.tool("curl")} --fail-with-body --max-time 60 "$@"\n')
+    curl.chmod(0o755)
+    return clean_environment({"PATH": f"{folder}:{os.environ['PATH']}"})
 
 
 @pytest.fixture

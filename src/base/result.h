@@ -46,8 +46,8 @@ using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
 /// The one way to fail: `return fail(Code::kNotFound, "model 'x' ...");`
-[[nodiscard]] inline tl::unexpected<Error> fail(
-    Code code, std::string message, std::source_location where = std::source_location::current()) {
+[[nodiscard]] inline tl::unexpected<Error> fail(Code code, std::string message,
+                                                std::source_location where = std::source_location::current()) {
   return tl::unexpected<Error>(Error{code, std::move(message), where});
 }
 
@@ -58,14 +58,14 @@ using Status = Result<void>;
 
 /// `TRY(auto x, make_x());` declares x from the value, or returns the error.
 #define TRY(declaration, expression) TRY_IMPL(PROTEAN_CONCAT(try_result_, __LINE__), declaration, expression)
-#define TRY_IMPL(name, declaration, expression)                             \
-  auto name = (expression);                                                 \
+#define TRY_IMPL(name, declaration, expression)                                  \
+  auto name = (expression);                                                      \
   if (!name) return ::tl::unexpected<::protean::Error>(std::move(name).error()); \
   declaration = *std::move(name)
 
 /// `TRY_STATUS(check());` returns the error if there is one.
-#define TRY_STATUS(expression)                                               \
-  do {                                                                       \
-    if (auto try_status = (expression); !try_status)                         \
+#define TRY_STATUS(expression)                                                  \
+  do {                                                                          \
+    if (auto try_status = (expression); !try_status)                            \
       return ::tl::unexpected<::protean::Error>(std::move(try_status).error()); \
   } while (false)

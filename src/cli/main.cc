@@ -10,12 +10,11 @@
 
 namespace {
 
-constexpr char kHelp[] =
-    "protean " PROTEAN_VERSION
-    " - a model server\n\n"
-    "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
-    "  protean serve --help     all options, with examples\n"
-    "  protean --version        print the version\n";
+constexpr char kHelp[] = "protean " PROTEAN_VERSION
+                         " - a model server\n\n"
+                         "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
+                         "  protean serve --help     all options, with examples\n"
+                         "  protean --version        print the version\n";
 
 int unknown_command(const std::string& command) {
   const std::vector<std::string> commands = {"serve", "help", "--help", "--version"};

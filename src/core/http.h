@@ -51,8 +51,8 @@ struct RequestHead {
   HeaderList headers;
   std::string peer;
   std::string scheme_host;
-  TimePoint received_at{};        // first byte of the head
-  TimePoint deadline = kNever;    // from grpc-timeout
+  TimePoint received_at{};      // first byte of the head
+  TimePoint deadline = kNever;  // from grpc-timeout
 };
 
 /// A complete request as decoders see it: contiguous body, content coding already undone, and

@@ -35,8 +35,7 @@ class MemoryBudget {
 class Reservation {
  public:
   explicit Reservation(MemoryBudget& budget) noexcept : budget_(&budget) {}
-  Reservation(Reservation&& other) noexcept
-      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
+  Reservation(Reservation&& other) noexcept : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
   Reservation& operator=(Reservation&&) = delete;
   ~Reservation() { budget_->give_back(bytes_); }
 

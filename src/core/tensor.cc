@@ -26,15 +26,14 @@ Status check_elements(std::span<const std::byte> rest, std::size_t expected, std
   std::size_t found = 0;
   while (!rest.empty()) {
     if (rest.size() < sizeof(std::uint32_t)) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("'{}': {} bytes left after element {}, expected a 4-byte length", name, rest.size(),
-                              found));
+      return fail(Code::kInvalidArgument, fmt::format("'{}': {} bytes left after element {}, expected a 4-byte length",
+                                                      name, rest.size(), found));
     }
     const std::size_t length = read_length(rest);
     rest = rest.subspan(sizeof(std::uint32_t));
     if (length > rest.size()) {
-      return fail(Code::kInvalidArgument, fmt::format("'{}': element {} announces {} bytes, {} are left", name,
-                                                      found, length, rest.size()));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("'{}': element {} announces {} bytes, {} are left", name, found, length, rest.size()));
     }
     rest = rest.subspan(length);
     ++found;

@@ -24,28 +24,26 @@ Repository::Done when_done(Control::Answer answer) {
 
 void Control::execute(const Operation& operation, Answer answer) {
   const auto refuse_control = [&] {
-    answer(fail(Code::kPermissionDenied,
-                "loading and unloading by request is switched off (--model-control=false)"));
+    answer(fail(Code::kPermissionDenied, "loading and unloading by request is switched off (--model-control=false)"));
   };
-  std::visit(
-      Overloaded{
-          [&](const ServerLive&) { answer(Outcome(true)); },
-          [&](const ServerReady&) { answer(Outcome(readiness_.ready())); },
-          [&](const ServerMetadata&) { answer(Outcome(options_.info)); },
-          [&](const ModelReady& question) { answer(model_ready(question)); },
-          [&](const ModelMetadata& question) { answer(model_metadata(question)); },
-          [&](const ListModels& question) { answer(Outcome(list_models(question))); },
-          [&](const LoadModel& command) {
-            if (!options_.model_control) return refuse_control();
-            repository_.load_model(command.model, when_done(std::move(answer)));
-          },
-          [&](const UnloadModel& command) {
-            if (!options_.model_control) return refuse_control();
-            repository_.unload_model(command.model, when_done(std::move(answer)));
-          },
-          [&](const auto&) { PROTEAN_CHECK(false && "the request path answers this operation itself"); },
-      },
-      operation);
+  std::visit(Overloaded{
+                 [&](const ServerLive&) { answer(Outcome(true)); },
+                 [&](const ServerReady&) { answer(Outcome(readiness_.ready())); },
+                 [&](const ServerMetadata&) { answer(Outcome(options_.info)); },
+                 [&](const ModelReady& question) { answer(model_ready(question)); },
+                 [&](const ModelMetadata& question) { answer(model_metadata(question)); },
+                 [&](const ListModels& question) { answer(Outcome(list_models(question))); },
+                 [&](const LoadModel& command) {
+                   if (!options_.model_control) return refuse_control();
+                   repository_.load_model(command.model, when_done(std::move(answer)));
+                 },
+                 [&](const UnloadModel& command) {
+                   if (!options_.model_control) return refuse_control();
+                   repository_.unload_model(command.model, when_done(std::move(answer)));
+                 },
+                 [&](const auto&) { PROTEAN_CHECK(false && "the request path answers this operation itself"); },
+             },
+             operation);
 }
 
 Result<Outcome> Control::model_ready(const ModelReady& question) const {

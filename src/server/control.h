@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "core/operation.h"
-#include "serving/repository.h"
 #include "server/readiness.h"
+#include "serving/repository.h"
 
 namespace protean {
 

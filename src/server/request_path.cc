@@ -77,8 +77,7 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
   }
   if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
   if (std::holds_alternative<WatchReady>(call->operation)) return watch_ready(call);
-  parts_.control.execute(call->operation,
-                         [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
+  parts_.control.execute(call->operation, [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
 }
 
 void RequestPath::finish(Call& call, Result<Outcome> outcome) {

@@ -10,12 +10,12 @@
 #include "core/exchange.h"
 #include "core/protocol.h"
 #include "monitoring/access_log.h"
-#include "serving/repository.h"
-#include "serving/scheduler.h"
 #include "server/call.h"
 #include "server/control.h"
-#include "server/record.h"
 #include "server/readiness.h"
+#include "server/record.h"
+#include "serving/repository.h"
+#include "serving/scheduler.h"
 
 namespace protean {
 

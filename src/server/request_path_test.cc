@@ -150,9 +150,10 @@ TEST_F(RequestPathTest, CountsByCodeWhatReachesNoModel) {
   ask("POST", "/v2/models/nobody/infer", kBody);
   ask("POST", "/v2/models/m/infer", "{");
   const auto count = [&](std::string code) {
-    return registry_.counter("protean_unresolved_requests",
-                             "Requests that failed before a model version was known, by status code",
-                             {{"code", std::move(code)}})->value();
+    return registry_
+        .counter("protean_unresolved_requests", "Requests that failed before a model version was known, by status code",
+                 {{"code", std::move(code)}})
+        ->value();
   };
   EXPECT_EQ(count("NOT_FOUND"), 1U);
   EXPECT_EQ(count("INVALID_ARGUMENT"), 1U);

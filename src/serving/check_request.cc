@@ -31,9 +31,8 @@ bool shape_fits(const Shape& shape, const TensorSpec& spec) {
 Status check_input(const InferInput& input, const TensorSpec& spec, std::string_view label) {
   const Tensor& tensor = input.tensor;
   if (tensor.type != spec.type) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("input '{}': datatype {}, expected {} ({})", spec.name, data_type_name(tensor.type),
-                            data_type_name(spec.type), label));
+    return fail(Code::kInvalidArgument, fmt::format("input '{}': datatype {}, expected {} ({})", spec.name,
+                                                    data_type_name(tensor.type), data_type_name(spec.type), label));
   }
   if (!shape_fits(tensor.shape, spec)) {
     return fail(Code::kInvalidArgument, fmt::format("input '{}': shape {}, expected {} ({})", spec.name,
@@ -49,9 +48,8 @@ Status check_missing(const CheckedRequest& checked, const Signature& signature, 
   for (std::size_t i = 0; i < signature.inputs.size(); ++i) {
     const auto& spec = signature.inputs[i];
     if (checked.inputs[i] != nullptr || spec.optional) continue;
-    return fail(Code::kInvalidArgument,
-                fmt::format("input '{}' is missing: expected {} {} ({})", spec.name, data_type_name(spec.type),
-                            format_shape(spec.shape), label));
+    return fail(Code::kInvalidArgument, fmt::format("input '{}' is missing: expected {} {} ({})", spec.name,
+                                                    data_type_name(spec.type), format_shape(spec.shape), label));
   }
   return {};
 }
@@ -81,8 +79,7 @@ Result<std::vector<std::size_t>> choose_outputs(const InferRequest& request, con
 
 }  // namespace
 
-Result<CheckedRequest> check_request(const InferRequest& request, const Signature& signature,
-                                     std::string_view label) {
+Result<CheckedRequest> check_request(const InferRequest& request, const Signature& signature, std::string_view label) {
   CheckedRequest checked;
   checked.inputs.resize(signature.inputs.size(), nullptr);
   for (const auto& input : request.inputs) {

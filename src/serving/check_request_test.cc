@@ -55,8 +55,7 @@ TEST(CheckRequest, LeavesAnOptionalInputOut) {
 }
 
 TEST(CheckRequest, NamesAMissingInput) {
-  EXPECT_EQ(message(request_for("b", {1, 4}, 4)),
-            "input 'a' is missing: expected FP32 [-1,4] (model m, version 3)");
+  EXPECT_EQ(message(request_for("b", {1, 4}, 4)), "input 'a' is missing: expected FP32 [-1,4] (model m, version 3)");
 }
 
 TEST(CheckRequest, NamesAnUnknownInput) {
@@ -108,8 +107,7 @@ TEST(CheckRequest, ChoosesRequestedOutputsInTheirOrder) {
 TEST(CheckRequest, RefusesUnknownAndRepeatedOutputs) {
   auto request = request_for("a", {1, 4}, 4);
   request.outputs = {{"product", {}}};
-  EXPECT_EQ(message(request),
-            "unknown output 'product': the model has 'sum', 'difference' (model m, version 3)");
+  EXPECT_EQ(message(request), "unknown output 'product': the model has 'sum', 'difference' (model m, version 3)");
   request.outputs = {{"sum", {}}, {"sum", {}}};
   EXPECT_EQ(message(request), "output 'sum' is requested twice (model m, version 3)");
 }

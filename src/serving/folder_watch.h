@@ -16,8 +16,7 @@ namespace protean {
 /// Owns one thread.  `on_change` is called on it and must be quick.
 class FolderWatch {
  public:
-  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval,
-              std::function<void()> on_change);
+  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval, std::function<void()> on_change);
   ~FolderWatch();
   FolderWatch(const FolderWatch&) = delete;
   FolderWatch& operator=(const FolderWatch&) = delete;

@@ -177,16 +177,15 @@ void Repository::load(const VersionKey& key) {
       entry.reason.clear();
     } else {
       entry.state = entry.handle ? VersionState::kReady : VersionState::kUnavailable;
-      entry.reason = entry.handle ? fmt::format("serving the files before; the new ones failed: {}",
-                                                loaded.error().message)
-                                  : loaded.error().message;
+      entry.reason = entry.handle
+                         ? fmt::format("serving the files before; the new ones failed: {}", loaded.error().message)
+                         : loaded.error().message;
     }
   }
   if (loaded) {
     log::info("model loaded", {{"model", key.first}, {"version", key.second}, {"load_ms", load_ms}});
   } else {
-    log::error("model not loaded",
-               {{"model", key.first}, {"version", key.second}, {"reason", loaded.error().message}});
+    log::error("model not loaded", {{"model", key.first}, {"version", key.second}, {"reason", loaded.error().message}});
   }
   publish();
 }
@@ -289,8 +288,8 @@ void Repository::execute_load(const Command& command) {
     if (key.first == command.model) keys.push_back(key);
   }
   if (keys.empty()) {
-    return command.done(fail(Code::kNotFound, fmt::format("model '{}' not found in '{}'", command.model,
-                                                          options_.folder.string())));
+    return command.done(
+        fail(Code::kNotFound, fmt::format("model '{}' not found in '{}'", command.model, options_.folder.string())));
   }
   Status status;
   for (const auto& key : keys) {
@@ -298,8 +297,8 @@ void Repository::execute_load(const Command& command) {
     const std::lock_guard lock(mutex_);
     const auto& entry = entries_.at(key);
     if (!entry.reason.empty() && status) {
-      status = fail(Code::kFailedPrecondition, fmt::format("model '{}' version {} did not load: {}", key.first,
-                                                           key.second, entry.reason));
+      status = fail(Code::kFailedPrecondition,
+                    fmt::format("model '{}' version {} did not load: {}", key.first, key.second, entry.reason));
     }
   }
   command.done(std::move(status));

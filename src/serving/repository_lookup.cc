@@ -24,8 +24,8 @@ Result<VersionHandle> Repository::find(std::string_view model, std::string_view 
     return fail(Code::kInvalidArgument, fmt::format("version '{}' of model '{}': expected a positive number",
                                                     printable(version, 32), printable(model)));
   }
-  const auto match = std::find_if(versions.begin(), versions.end(),
-                                  [&](const auto& handle) { return handle->version == *number; });
+  const auto match =
+      std::find_if(versions.begin(), versions.end(), [&](const auto& handle) { return handle->version == *number; });
   if (match == versions.end()) return explain_missing(model, version);
   return *match;
 }
@@ -61,10 +61,9 @@ tl::unexpected<Error> Repository::explain_missing(std::string_view model, std::s
                                              printable(version, 32), fmt::join(versions, ", ")));
   }
   const auto nearest = nearest_name(model, names);
-  return fail(Code::kNotFound,
-              fmt::format("model '{}' not found{}", printable(model),
-                          nearest ? fmt::format("; did you mean '{}'?", *nearest)
-                                  : fmt::format("; {} models are known", names.size())));
+  return fail(Code::kNotFound, fmt::format("model '{}' not found{}", printable(model),
+                                           nearest ? fmt::format("; did you mean '{}'?", *nearest)
+                                                   : fmt::format("; {} models are known", names.size())));
 }
 
 std::vector<VersionStatus> Repository::statuses() const {

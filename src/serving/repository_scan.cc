@@ -103,9 +103,8 @@ Result<Scan> RepositoryScanner::scan() {
     for (const auto& entry : entries) scan_entry(entry, scan);
   }
   std::erase_if(known_, [](const auto& item) { return !item.second.seen; });
-  std::sort(scan.versions.begin(), scan.versions.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.model, a.version) < std::tie(b.model, b.version);
-  });
+  std::sort(scan.versions.begin(), scan.versions.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.model, a.version) < std::tie(b.model, b.version); });
   return scan;
 }
 
@@ -116,8 +115,8 @@ void RepositoryScanner::scan_entry(const fs::directory_entry& entry, Scan& scan)
   const std::string shown = printable(entry.path().filename().string());
   const auto ignore = [&](std::string reason) { scan.ignored.push_back({shown, std::move(reason)}); };
   if (!is_usable_name(model)) return ignore("its name is not printable UTF-8 of at most 200 bytes");
-  const bool taken = std::any_of(scan.versions.begin(), scan.versions.end(),
-                                 [&](const auto& found) { return found.model == model; });
+  const bool taken =
+      std::any_of(scan.versions.begin(), scan.versions.end(), [&](const auto& found) { return found.model == model; });
   if (taken) return ignore(fmt::format("a model named '{}' was already found beside it", model));
   if (is_folder) return scan_model_folder(entry.path(), model, scan);
   if (!entry.is_regular_file(error)) return ignore("neither a file nor a folder");
@@ -169,8 +168,8 @@ RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& f
     return {{}, nullptr, "holds no model file and no version folder (a positive number) with one"};
   }
   if (choices.size() == 1) return choices.front();
-  const auto named = std::find_if(choices.begin(), choices.end(),
-                                  [](const auto& choice) { return choice.path.stem() == "model"; });
+  const auto named =
+      std::find_if(choices.begin(), choices.end(), [](const auto& choice) { return choice.path.stem() == "model"; });
   if (named != choices.end()) return *named;
   return {{}, nullptr, fmt::format("holds {} model files; name the one to serve 'model'", choices.size())};
 }

@@ -61,8 +61,8 @@ class RepositoryScanner {
 
   void scan_entry(const std::filesystem::directory_entry& entry, Scan& scan);
   void scan_model_folder(const std::filesystem::path& folder, const std::string& model, Scan& scan);
-  void add(const std::string& model, std::uint64_t version, const Choice& choice,
-           const std::filesystem::path& folder, Scan& scan);
+  void add(const std::string& model, std::uint64_t version, const Choice& choice, const std::filesystem::path& folder,
+           Scan& scan);
   Choice choose_model_file(const std::filesystem::path& folder);
   Backend* recognise(const std::filesystem::path& path);
 

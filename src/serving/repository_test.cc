@@ -142,8 +142,7 @@ TEST_F(RepositoryTest, UnloadsByRequestUntilLoadedByRequest) {
 TEST_F(RepositoryTest, SaysWhyALoadByRequestFailed) {
   folder_.write("bad/model", "MODEL broken");
   start();
-  EXPECT_EQ(load("bad").error().message,
-            "model 'bad' version 1 did not load: the file is broken; write it again");
+  EXPECT_EQ(load("bad").error().message, "model 'bad' version 1 did not load: the file is broken; write it again");
   EXPECT_EQ(load("nobody").error().code, Code::kNotFound);
   EXPECT_EQ(unload("nobody").error().code, Code::kNotFound);
 }

@@ -18,7 +18,8 @@ void RunCost::observe(Duration run_time, std::uint64_t input_bytes) noexcept {
   const std::int64_t before = mean_ns_.load(std::memory_order_relaxed);
   const std::int64_t mean = before < 0 ? ns : before + (ns - before) / kWeight;
   const std::uint64_t bytes_before = mean_bytes_.load(std::memory_order_relaxed);
-  const auto bytes_change = (static_cast<std::int64_t>(input_bytes) - static_cast<std::int64_t>(bytes_before)) / kWeight;
+  const auto bytes_change =
+      (static_cast<std::int64_t>(input_bytes) - static_cast<std::int64_t>(bytes_before)) / kWeight;
   mean_bytes_.store(before < 0 ? input_bytes : bytes_before + static_cast<std::uint64_t>(bytes_change),
                     std::memory_order_relaxed);
   mean_ns_.store(mean, std::memory_order_relaxed);

@@ -50,8 +50,7 @@ void Scheduler::submit(std::shared_ptr<InferCall> call) {
   if (auto admitted = admit(*call, now); !admitted) {
     return call->done(tl::unexpected(std::move(admitted).error()), {});
   }
-  if (version.waiting.load(std::memory_order_relaxed) == 0 &&
-      version.cost.runs_inline(call->checked_.input_bytes)) {
+  if (version.waiting.load(std::memory_order_relaxed) == 0 && version.cost.runs_inline(call->checked_.input_bytes)) {
     return run(*call, now);
   }
   bool stopping = false;

@@ -21,16 +21,17 @@ def constant(name, values, dtype=np.float32):
     return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
 
 
-def model_of(nodes, inputs, outputs, initializers=(), opsets=OPSETS, functions=()):
+def model_of(nodes, inputs, outputs, initializers=(), opsets=OPSETS):
     graph = helper.make_graph(nodes, "test", inputs, outputs, list(initializers))
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets]
-    model = helper.make_model(graph, opset_imports=imports, functions=list(functions), producer_name="protean-tests")
+    model = helper.make_model(graph, opset_imports=imports, producer_name="protean-tests")
     model.ir_version = 8
     return model
 
 
-def external(name, element_type, dims, location, offset=None, length=None):
-    """A tensor whose bytes stand in another file, as the ONNX format's external_data has it."""
+def external(name, element_type, dims, location, span=(None, None)):
+    """A tensor whose bytes stand in another file, as the ONNX format's external_data has it. span: offset, length."""
+    offset, length = span
     tensor = TensorProto(name=name, data_type=element_type, dims=dims, data_location=TensorProto.EXTERNAL)
     for key, entry in (("location", location), ("offset", offset), ("length", length)):
         if entry is not None:

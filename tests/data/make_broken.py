@@ -23,12 +23,12 @@ def scaled_by(tensor):
 
 
 def three_floats(location, offset=None, length=None):
-    return external("weights", FLOAT, [3], location, offset, length)
+    return external("weights", FLOAT, [3], location, (offset, length))
 
 
 def absolute():
     """The first 16 bytes of a file that every Linux has."""
-    tensor = external("weights", UINT8, [16], "/etc/passwd", length=16)
+    tensor = external("weights", UINT8, [16], "/etc/passwd", (None, 16))
     nodes = [helper.make_node("Identity", ["weights"], ["y"])]
     return model_of(nodes, [], [value("y", UINT8, [16])], [tensor])
 
@@ -59,7 +59,7 @@ def in_subgraph():
 
 
 def in_sparse_initializer():
-    values = external("weights", FLOAT, [3], OUTSIDE, 4, 12)
+    values = external("weights", FLOAT, [3], OUTSIDE, (4, 12))
     sparse = SparseTensorProto(values=values, indices=constant("indices", [0, 1, 2], np.int64), dims=[3])
     model = model_of([helper.make_node("Mul", ["x", "weights"], ["y"])], X, Y)
     model.graph.sparse_initializer.append(sparse)
@@ -73,7 +73,9 @@ def in_function():
     ]
     function = helper.make_function("tests", "Scale", ["a"], ["b"], body, [helper.make_opsetid("", 17)])
     nodes = [helper.make_node("Scale", ["x"], ["y"], domain="tests")]
-    return model_of(nodes, X, Y, opsets=OPSETS + [("tests", 1)], functions=[function])
+    model = model_of(nodes, X, Y, opsets=OPSETS + [("tests", 1)])
+    model.functions.append(function)
+    return model
 
 
 def in_unused_function():

@@ -127,15 +127,15 @@ def fails_at_run():
 
 
 def external_ok():
-    weights = external("weights", FLOAT, [3], "weights.bin", offset=4, length=12)
+    weights = external("weights", FLOAT, [3], "weights.bin", (4, 12))
     nodes = [helper.make_node("Mul", ["x", "weights"], ["y"])]
     return model_of(nodes, [value("x", FLOAT, ["n", 3])], [value("y", FLOAT, ["n", 3])], [weights])
 
 
 def external_ok_deep():
     """y = x * weights + shift: one tensor is an initializer, the other a Constant's attribute."""
-    weights = external("weights", FLOAT, [3], "parts/weights.bin", offset=0, length=12)
-    shift = external("shift", FLOAT, [3], "parts/weights.bin", offset=12, length=12)
+    weights = external("weights", FLOAT, [3], "parts/weights.bin", (0, 12))
+    shift = external("shift", FLOAT, [3], "parts/weights.bin", (12, 12))
     nodes = [
         helper.make_node("Constant", [], ["shift"], value=shift),
         helper.make_node("Mul", ["x", "weights"], ["scaled"]),

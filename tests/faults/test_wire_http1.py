@@ -88,8 +88,8 @@ def test_bodies_whose_end_is_ambiguous_are_refused(models, fields):
     "chunks",
     [
         b"xyz\r\n",
-        b"\r\n",
-        b"-1\r\n",
+        b"\r\n\r\n\r\n",
+        b"-1\r\n\r\n",
         b"+2\r\n{}\r\n0\r\n\r\n",
         b"0x2\r\n{}\r\n0\r\n\r\n",
         b"2 2\r\n{}\r\n",

@@ -5,7 +5,6 @@ The server listens elsewhere than the pages say, so 127.0.0.1:8080 is replaced b
 run stands behind `<!-- not run: reason -->`. `./dev VERB` must be a verb; it is not run, for it runs these tests.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -26,16 +25,6 @@ def _blocks(*languages: str) -> list:
     return [pytest.param(block, id=block.place) for block in found]
 
 
-@pytest.fixture(scope="module")
-def shell_environment(tmp_path_factory):
-    """A PATH whose curl fails when the server refuses, where a reader would see an error."""
-    folder = tmp_path_factory.mktemp("bin")
-    curl = folder / "curl"
-    curl.write_text(f'#!/bin/sh\nexec {paths.tool("curl")} --fail-with-body --max-time 60 "$@"\n')
-    curl.chmod(0o755)
-    return clean_environment({"PATH": f"{folder}:{os.environ['PATH']}"})
-
-
 def _here(block: Block, server) -> str:
     if block.not_run:
         pytest.skip(block.not_run)
@@ -43,7 +32,7 @@ def _here(block: Block, server) -> str:
 
 
 @pytest.mark.parametrize("block", _blocks("bash", "sh"))
-def test_shell_blocks_run(examples, shell_environment, block):
+def test_shell_blocks_run(examples, reader_environment, block):
     text = _here(block, examples)
     verbs = subprocess.run([paths.ROOT / "dev"], capture_output=True, text=True, timeout=60).stdout
     for verb in _DEV.findall(text):
@@ -52,7 +41,7 @@ def test_shell_blocks_run(examples, shell_environment, block):
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=paths.ROOT,
-        env=shell_environment,
+        env=reader_environment,
         capture_output=True,
         text=True,
         timeout=100,
