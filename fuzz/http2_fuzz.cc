@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes into an HTTP/2 session. The first byte chooses limits and how the rest is read: as the bytes of a connection, or
-// as short records that become frames (so that mutations stay frames) and events: time passes, the server drains,
+// Bytes into an HTTP/2 session. The first byte chooses limits and how the rest is read: as the bytes of a connection,
+// or as short records that become frames (so that mutations stay frames) and events: time passes, the server drains,
 // answers come late. Whatever comes, nothing is held at the end.
 #include <algorithm>
 #include <cstddef>

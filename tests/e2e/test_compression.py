@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zstandard
 
+from harness import nghttp
 from harness.curl import HTTP1, HTTP2, infer_path
 from harness.grpc_stub import Stub, channel, infer_request
 
@@ -101,12 +102,12 @@ def test_an_unknown_coding_is_refused_with_those_that_work(models):
 
 
 def test_grpc_messages_in_a_coding_unknown_here_are_unimplemented(models):
-    body = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True).SerializeToString()
-    frame = b"\1" + len(body).to_bytes(4, "big") + body
-    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "-H", "grpc-encoding: snappy"]
-    reply = models.curl.post("/inference.GRPCInferenceService/ModelInfer", frame, *HTTP2, *fields)
-    assert (reply.status, reply.headers["grpc-status"]) == (200, "12")
-    assert "gzip" in reply.headers["grpc-accept-encoding"]
+    request = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True)
+    body = nghttp.framed(request.SerializeToString(), compressed=1)
+    fields = {"content_type": "application/grpc", "te": "trailers", "grpc_encoding": "snappy"}
+    found = nghttp.post(models, nghttp.MODEL_INFER, body, **fields)
+    assert (found[":status"], found["grpc-status"]) == ("200", "12")
+    assert "gzip" in found["grpc-accept-encoding"]
 
 
 def test_grpc_answers_are_compressed_for_clients_that_compress(models):

@@ -9,7 +9,7 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from harness import paths
+from harness import nghttp, paths
 from harness.grpc_stub import SECONDS, Stub, channel, infer_request, message, outputs_of
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], np.float32)
@@ -174,12 +174,9 @@ def test_a_deadline_that_cannot_be_kept_is_told(models_stub):
 
 
 def test_the_server_itself_ends_a_call_whose_deadline_has_passed(models):
-    # curl keeps waiting where grpcio gives up by its own clock, so this answer is the server's.
-    body = _slow().SerializeToString()
-    frame = b"\0" + len(body).to_bytes(4, "big") + body
-    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "-H", "grpc-timeout: 5m"]
-    reply = models.curl.post("/inference.GRPCInferenceService/ModelInfer", frame, "--http2-prior-knowledge", *fields)
-    assert (reply.status, reply.headers["grpc-status"]) == (200, "4"), reply
+    # nghttp keeps waiting where grpcio gives up by its own clock, so this answer is the server's.
+    body = nghttp.framed(_slow().SerializeToString())
+    assert nghttp.call(models, body, grpc_timeout="5m")[0] == "4"
 
 
 @pytest.mark.parametrize(
@@ -187,12 +184,9 @@ def test_the_server_itself_ends_a_call_whose_deadline_has_passed(models):
     [("99999999H", "0"), ("60S", "0"), ("1n", "4"), ("0m", "4"), ("5", "13"), ("-1S", "13"), ("x", "13")],
 )
 def test_the_timeout_of_a_call_is_read_as_grpc_writes_it(models, timeout, status):
-    body = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True).SerializeToString()
-    frame = b"\0" + len(body).to_bytes(4, "big") + body
-    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers", "-H", f"grpc-timeout: {timeout}"]
-    reply = models.curl.post("/inference.GRPCInferenceService/ModelInfer", frame, "--http2-prior-knowledge", *fields)
-    # A deadline that has passed or cannot be read is told before the body arrives.
-    assert (reply.status, reply.headers.get("grpc-status")) == (200, status), reply
+    request = infer_request("scalar", [("x", "FP32", np.array(1, np.float32))], typed=True)
+    found, text = nghttp.call(models, nghttp.framed(request.SerializeToString()), grpc_timeout=timeout)
+    assert found == status, text
 
 
 def test_cancelled_calls_are_dropped_before_they_run(models, models_stub):

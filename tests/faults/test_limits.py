@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from harness import paths
+from harness import nghttp, paths
 from harness.curl import HTTP1, HTTP2, infer_path
 from harness.grpc_stub import Stub, channel, infer_request
 from harness.paths import put_model
@@ -138,20 +138,14 @@ def test_a_zstd_frame_that_announces_the_impossible_costs_nothing(small):
 
 def test_a_grpc_bomb_is_refused_at_the_limit(small):
     bomb = gzip.compress(bytes(64 * MIB), 9)
-    status, _ = _grpc(small, b"\1" + struct.pack(">I", len(bomb)) + bomb, "-H", "grpc-encoding: gzip")
+    status, _ = nghttp.call(small, nghttp.framed(bomb, 1), grpc_encoding="gzip")
     assert status == "8"
     _alive(small)
 
 
-def _grpc(server, data: bytes, *flags: str) -> tuple[str, str]:
-    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers"]
-    reply = server.curl.post("/inference.GRPCInferenceService/ModelInfer", data, *HTTP2, *fields, *flags)
-    return reply.headers.get("grpc-status", f"HTTP {reply.status}"), reply.headers.get("grpc-message", "")
-
-
 @pytest.mark.parametrize("length", [2**32 - 1, 2**31, MIB + 1])
 def test_a_grpc_message_that_announces_too_much_is_refused(small, length):
-    assert _grpc(small, b"\0" + struct.pack(">I", length) + b"abc")[0] == "8"
+    assert nghttp.call(small, b"\0" + struct.pack(">I", length) + b"abc")[0] == "8"
     _alive(small)
 
 
@@ -165,7 +159,7 @@ def test_grpc_frames_that_do_not_add_up_are_refused(small):
         b"\0\0\0\0\0\0\0\0\0\0",
         b"\1\0\0\0\x03abc",
     ]:
-        status, text = _grpc(small, data)
+        status, text = nghttp.call(small, data)
         assert status in ("3", "12", "13") and text, (data, status)
     _alive(small)
 

@@ -4,12 +4,11 @@ protocol's own error, never a lost connection or server."""
 
 import http.client
 import json
-import struct
 
 import numpy as np
 import pytest
 
-from harness.curl import HTTP2
+from harness import nghttp
 from harness.grpc_stub import infer_request, message
 from harness.raw import exchange, get, parse_answers, post
 
@@ -221,11 +220,7 @@ def test_too_many_tensors_and_parameters_are_refused(client):
 
 def _grpc(server, data: bytes) -> tuple[str, str]:
     """Sends `data` as the message of a ModelInfer call; grpc-status and grpc-message."""
-    fields = ["-H", "Content-Type: application/grpc", "-H", "TE: trailers"]
-    framed = b"\0" + struct.pack(">I", len(data)) + data
-    reply = server.curl.post("/inference.GRPCInferenceService/ModelInfer", framed, *HTTP2, *fields)
-    assert reply.status == 200, reply
-    return reply.headers["grpc-status"], reply.headers.get("grpc-message", "")
+    return nghttp.call(server, nghttp.framed(data))
 
 
 def test_a_message_cut_off_at_any_byte_is_an_invalid_argument_or_less_of_a_request(models):

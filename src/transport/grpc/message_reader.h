@@ -50,7 +50,7 @@ class MessageReader {
   void keep(std::span<const std::byte> bytes);
 
   MessageRules rules_;
-  Buffer raw_;                // unasked bytes, from raw_at_ on
+  Buffer raw_;  // unasked bytes, from raw_at_ on
   std::size_t raw_at_ = 0;
   Reservation raw_reserved_;
   bool asked_ = false;

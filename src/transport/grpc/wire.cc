@@ -42,7 +42,8 @@ ContentType classify_content_type(std::string_view content_type) noexcept {
 Result<Duration> parse_timeout(std::string_view text) {
   constexpr std::size_t kDigitsMax = 8;
   const auto malformed = [&] {
-    return fail(Code::kInternal, "grpc-timeout '" + printable(text) + "': expected 1 to 8 digits and one of H M S m u n");
+    return fail(Code::kInternal,
+                "grpc-timeout '" + printable(text) + "': expected 1 to 8 digits and one of H M S m u n");
   };
   if (text.size() < 2 || text.size() > kDigitsMax + 1) return malformed();
   const auto value = parse_uint64(text.substr(0, text.size() - 1));
@@ -71,8 +72,8 @@ Result<std::optional<Coding>> parse_encoding(std::string_view name) {
   if (encoding.empty() || encoding == "identity") return std::nullopt;
   if (encoding == "gzip") return Coding::kGzip;
   if (encoding == "deflate") return Coding::kDeflate;
-  return fail(Code::kUnimplemented, "grpc-encoding '" + printable(encoding) + "': expected one of " +
-                                        std::string(kAcceptedEncodings));
+  return fail(Code::kUnimplemented,
+              "grpc-encoding '" + printable(encoding) + "': expected one of " + std::string(kAcceptedEncodings));
 }
 
 bool accepts_gzip(std::string_view accept_encoding) noexcept {
@@ -104,7 +105,8 @@ Result<Slice> unpack_message(const MessageRules& rules, bool compressed, Slice m
 Result<Slice> unpack_unary(const MessageRules& rules, const Slice& body) {
   if (body.empty()) return fail(Code::kUnimplemented, "unary call without a message: expected exactly one");
   if (body.size() < kPrefixBytes) {
-    return fail(Code::kInternal, "request ends inside a message prefix: " + std::to_string(body.size()) + " of 5 bytes");
+    return fail(Code::kInternal,
+                "request ends inside a message prefix: " + std::to_string(body.size()) + " of 5 bytes");
   }
   const auto prefix = decode_prefix(body.bytes.first<kPrefixBytes>());
   if (!prefix) return fail(Code::kInternal, "message prefix: the compressed flag is neither 0 nor 1");
@@ -137,7 +139,7 @@ std::string percent_encode(std::string_view message) {
 }
 
 std::string_view status_text(std::optional<Code> code) noexcept {
-  constexpr std::array<std::string_view, 17> kTexts = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+  constexpr std::array<std::string_view, 17> kTexts = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                        "9", "10", "11", "12", "13", "14", "15", "16"};
   const auto index = code ? static_cast<std::size_t>(*code) : 0;
   return index < kTexts.size() ? kTexts[index] : kTexts[2];

@@ -39,7 +39,9 @@ class ClosedStreams {
       next = (next + 1) % N;
       return forgotten;
     }
-    [[nodiscard]] bool has(std::int32_t id) const noexcept { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+    [[nodiscard]] bool has(std::int32_t id) const noexcept {
+      return std::find(ids.begin(), ids.end(), id) != ids.end();
+    }
   };
 
   std::int32_t last_ = 0;

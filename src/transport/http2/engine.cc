@@ -47,9 +47,8 @@ int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user_da
 
 int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
               const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user_data) {
-  return guarded([&] {
-    return session_of(user_data).on_field(*frame, text_of(name, name_size), text_of(value, value_size));
-  });
+  return guarded(
+      [&] { return session_of(user_data).on_field(*frame, text_of(name, name_size), text_of(value, value_size)); });
 }
 
 int on_invalid_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*, std::size_t,
@@ -76,8 +75,8 @@ int on_stream_close(nghttp2_session*, std::int32_t stream_id, std::uint32_t, voi
   return guarded([&] { return session_of(user_data).on_stream_close(stream_id); });
 }
 
-int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head, std::size_t size,
-              nghttp2_data_source*, void* user_data) {
+int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head, std::size_t size, nghttp2_data_source*,
+              void* user_data) {
   return guarded([&] {
     return session_of(user_data).send_body(frame->hd.stream_id, text_of(head, Http2Session::kFrameHeadBytes), size);
   });

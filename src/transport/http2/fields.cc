@@ -19,8 +19,8 @@ nghttp2_nv make_field(std::string_view name, std::string_view value, int flags) 
 }
 
 bool belongs_to_http1(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames = {"connection", "keep-alive", "proxy-connection",
-                                                      "transfer-encoding", "upgrade", "content-length"};
+  constexpr std::array<std::string_view, 6> kNames = {"connection",        "keep-alive", "proxy-connection",
+                                                      "transfer-encoding", "upgrade",    "content-length"};
   return std::any_of(kNames.begin(), kNames.end(), [&](auto other) { return equals_ignore_case(name, other); });
 }
 

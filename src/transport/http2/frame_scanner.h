@@ -33,13 +33,15 @@ class FrameScanner {
     at += skipped;
     if (skip_ > 0) return std::nullopt;
     const std::size_t count = std::min(kHeadBytes - head_size_, bytes.size() - at);
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, head_.begin() + static_cast<std::ptrdiff_t>(head_size_));
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count,
+                head_.begin() + static_cast<std::ptrdiff_t>(head_size_));
     head_size_ += count;
     at += count;
     if (head_size_ < kHeadBytes) return std::nullopt;
-    const FrameHead head{octet(0) << 16 | octet(1) << 8 | octet(2), static_cast<std::uint8_t>(octet(3)),
-                         static_cast<std::uint8_t>(octet(4)),
-                         static_cast<std::int32_t>((octet(5) & 0x7FU) << 24 | octet(6) << 16 | octet(7) << 8 | octet(8))};
+    const FrameHead head{
+        octet(0) << 16 | octet(1) << 8 | octet(2), static_cast<std::uint8_t>(octet(3)),
+        static_cast<std::uint8_t>(octet(4)),
+        static_cast<std::int32_t>((octet(5) & 0x7FU) << 24 | octet(6) << 16 | octet(7) << 8 | octet(8))};
     head_size_ = 0;
     skip_ = head.length;
     return head;

@@ -58,10 +58,10 @@ TEST(Http2ClosedStreams, KnowsWhatFramesOnClosedStreamsMean) {
   streams.closed(3);
   streams.closed(5);
   streams.reset_by_us(5);
-  EXPECT_EQ(streams.verdict(11), NGHTTP2_NO_ERROR);        // opens a stream
+  EXPECT_EQ(streams.verdict(11), NGHTTP2_NO_ERROR);  // opens a stream
   EXPECT_EQ(streams.verdict(3), NGHTTP2_STREAM_CLOSED);
-  EXPECT_EQ(streams.verdict(5), NGHTTP2_NO_ERROR);         // on its way when we reset it
-  EXPECT_EQ(streams.verdict(7), NGHTTP2_PROTOCOL_ERROR);   // skipped, so closed for ever
+  EXPECT_EQ(streams.verdict(5), NGHTTP2_NO_ERROR);        // on its way when we reset it
+  EXPECT_EQ(streams.verdict(7), NGHTTP2_PROTOCOL_ERROR);  // skipped, so closed for ever
 }
 
 TEST(Http2ClosedStreams, IsLenientAboutWhatItHasForgotten) {
@@ -90,8 +90,8 @@ TEST(Http2FloodGuard, RefillsWithTimeAndWork) {
 
 TEST(Http2FrameScanner, FindsHeadsHoweverTheBytesAreCut) {
   std::string stream = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-  stream += std::string("\0\0\0\4\0\0\0\0\0", 9);                 // SETTINGS
-  stream += std::string("\0\0\2\0\1\x80\0\1\3", 9) + "xy";        // DATA, reserved bit set, stream 259
+  stream += std::string("\0\0\0\4\0\0\0\0\0", 9);           // SETTINGS
+  stream += std::string("\0\0\2\0\1\x80\0\1\3", 9) + "xy";  // DATA, reserved bit set, stream 259
   stream += std::string("\0\0\0\4\1\0\0\0\0", 9);
   for (std::size_t step = 1; step <= stream.size(); ++step) {
     FrameScanner scanner;
@@ -101,8 +101,8 @@ TEST(Http2FrameScanner, FindsHeadsHoweverTheBytesAreCut) {
       for (std::size_t at = 0; at < part.size();) {
         const auto head = scanner.next(part, at);
         if (!head) break;
-        found += std::to_string(head->type) + ":" + std::to_string(head->length) + ":" + std::to_string(head->flags) + ":" +
-                 std::to_string(head->stream_id) + " ";
+        found += std::to_string(head->type) + ":" + std::to_string(head->length) + ":" + std::to_string(head->flags) +
+                 ":" + std::to_string(head->stream_id) + " ";
       }
     }
     EXPECT_EQ(found, "4:0:0:0 0:2:1:259 4:0:1:0 ") << step;
@@ -133,7 +133,8 @@ HeadReader read(std::initializer_list<std::pair<std::string_view, std::string_vi
 }
 
 TEST(Http2HeadReader, SplitsTheTarget) {
-  HeadReader reader = read({{":method", "GET"}, {":scheme", "https"}, {":authority", "[::1]:8080"}, {":path", "/a%2Fb?c?d"}});
+  HeadReader reader =
+      read({{":method", "GET"}, {":scheme", "https"}, {":authority", "[::1]:8080"}, {":path", "/a%2Fb?c?d"}});
   EXPECT_EQ(reader.finish(false).status, 0);
   EXPECT_EQ(reader.head.path, "/a%2Fb");
   EXPECT_EQ(reader.head.query, "c?d");
@@ -148,16 +149,24 @@ TEST(Http2HeadReader, TakesTheHostFieldWhenThereIsNoAuthority) {
 
 TEST(Http2HeadReader, RefusesOddRequests) {
   EXPECT_EQ(read({{":method", "CONNECT"}, {":authority", "a:1"}}).finish(false).status, 501);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}).finish(false).status, 400);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status, 400);
-  EXPECT_EQ(read({{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status, 0);
+  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}).finish(false).status,
+            400);
+  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status,
+            400);
+  EXPECT_EQ(
+      read({{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status, 0);
   EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}).finish(false).status, 400);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a\"b"}, {":path", "/"}}).finish(false).status, 400);
+  EXPECT_EQ(
+      read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a\"b"}, {":path", "/"}}).finish(false).status,
+      400);
 }
 
 TEST(Http2Fields, LeavesOutWhatHttp2Forbids) {
-  const std::vector<std::pair<std::string, std::string>> headers = {
-      {"Transfer-Encoding", "chunked"}, {"X-Ok", "1"}, {"bad name", "1"}, {":status", "1"}, {"x-bad", std::string("a\0b", 3)}};
+  const std::vector<std::pair<std::string, std::string>> headers = {{"Transfer-Encoding", "chunked"},
+                                                                    {"X-Ok", "1"},
+                                                                    {"bad name", "1"},
+                                                                    {":status", "1"},
+                                                                    {"x-bad", std::string("a\0b", 3)}};
   Fields fields;
   fields.add_all(headers);
   ASSERT_EQ(fields.view().size(), 1U);

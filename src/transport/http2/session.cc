@@ -144,8 +144,12 @@ int Http2Session::violate(std::uint32_t error_code) noexcept {
   return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-Stream* Http2Session::find(std::int32_t stream_id) const noexcept {
-  return static_cast<Stream*>(nghttp2_session_get_stream_user_data(engine_.get(), stream_id));
+/// Frames come in runs for one stream, so the last one found is worth remembering.
+Stream* Http2Session::find(std::int32_t stream_id) noexcept {
+  if (recent_ == nullptr || recent_->id != stream_id) {
+    recent_ = static_cast<Stream*>(nghttp2_session_get_stream_user_data(engine_.get(), stream_id));
+  }
+  return recent_;
 }
 
 bool Http2Session::wants_read() const noexcept {
@@ -181,6 +185,7 @@ void Http2Session::on_closed() {
   }
   dead_ = true;
   tell_handlers_left();
+  recent_ = nullptr;
   streams_.clear();
 }
 
@@ -274,7 +279,7 @@ void Http2Session::finish_drain() {
 /// A stream on which nothing is being worked would keep the server from stopping for ever (a health watch).
 void Http2Session::end_idle_streams() {
   for (const auto& stream : streams_) {
-    if (stream->phase != Phase::kMessages || stream->busy || stream->queued || !stream->handler) continue;
+    if (stream->phase != Phase::kMessages || stream->busy || stream->queued || !stream->opened) continue;
     if (stream->out.size() > 0 || stream->inside_message()) continue;
     refuse_call(*stream, {Code::kUnavailable, "server is shutting down", std::source_location::current()});
   }

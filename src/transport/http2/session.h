@@ -70,7 +70,7 @@ class Http2Session final : public Session, public CommandSink {
  private:
   // session.cc
   [[nodiscard]] int violate(std::uint32_t error_code) noexcept;
-  [[nodiscard]] Stream* find(std::int32_t stream_id) const noexcept;
+  [[nodiscard]] Stream* find(std::int32_t stream_id) noexcept;
   void settle();
   void pump();
   /// Frames are made only while less than this waits for the socket.
@@ -87,6 +87,7 @@ class Http2Session final : public Session, public CommandSink {
   // session_receive.cc
   void receive(std::span<const std::byte> bytes);
   void feed(std::span<const std::byte> bytes);
+  [[nodiscard]] std::uint32_t verdict_on(std::int32_t stream_id) noexcept;
   [[nodiscard]] bool charge(const FrameHead& head) noexcept;
   void on_head(Stream& stream, bool ended);
   [[nodiscard]] bool begin_grpc(Stream& stream);
@@ -134,29 +135,30 @@ class Http2Session final : public Session, public CommandSink {
   SessionHost& host_;
   std::shared_ptr<StreamMailbox> mailbox_;
   Engine engine_;
-  std::vector<std::unique_ptr<Stream>> streams_;  // open ones; each knows its index
-  std::vector<std::int32_t> queue_;               // streams to look after at the end of the turn
+  std::vector<std::unique_ptr<Stream>> streams_;             // open ones; each knows its index
+  Stream* recent_ = nullptr;                                 // what find() found last; forgotten when it closes
+  std::vector<std::int32_t> queue_;                          // streams to look after at the end of the turn
   std::vector<std::shared_ptr<MessageStreamHandler>> left_;  // to be told that their client has left
-  Fields fields_;                                 // scratch
+  Fields fields_;                                            // scratch
   FrameScanner scanner_;
   ClosedStreams closed_;
   FloodGuard control_guard_;
   FloodGuard reset_guard_;
   TimePoint now_;
-  TimePoint head_deadline_;         // of the preface, or of the field list being received
+  TimePoint head_deadline_;  // of the preface, or of the field list being received
   TimePoint idle_deadline_ = kNever;
-  TimePoint watch_at_ = kNever;     // when to look for silent streams
+  TimePoint watch_at_ = kNever;  // when to look for silent streams
   TimePoint call_timer_at_ = kNever;
   std::uint64_t call_timer_ = 0;
   std::uint64_t drain_timer_ = 0;
   bool receiving_ = false;
   bool settling_ = false;
   std::uint32_t violation_ = NGHTTP2_NO_ERROR;  // what the peer has done that ends the connection
-  bool failed_ = false;             // the connection ends once the output is sent
-  bool dead_ = false;               // the engine can no longer be used
+  bool failed_ = false;                         // the connection ends once the output is sent
+  bool dead_ = false;                           // the engine can no longer be used
   bool peer_finished_ = false;
   bool draining_ = false;
-  bool drain_final_ = false;        // the last GOAWAY is out
+  bool drain_final_ = false;  // the last GOAWAY is out
   bool read_paused_ = false;
 };
 

@@ -141,8 +141,8 @@ void Http2Session::submit_head(Stream& stream, bool with_body) {
   stream.answered = true;
   const nghttp2_data_provider provider = body_provider();
   const auto fields = fields_.view();
-  const int failed = nghttp2_submit_response(engine_.get(), stream.id, fields.data(), fields.size(),
-                                             with_body ? &provider : nullptr);
+  const int failed =
+      nghttp2_submit_response(engine_.get(), stream.id, fields.data(), fields.size(), with_body ? &provider : nullptr);
   if (failed != 0) reset(stream, NGHTTP2_INTERNAL_ERROR);
 }
 
@@ -196,8 +196,8 @@ void Http2Session::end_messages(Stream& stream, const Response& status) {
 void Http2Session::drop_unanswered(Stream& stream) {
   if (stream.out.closed()) return;
   if (stream.is_grpc) {
-    return refuse_call(stream, {Code::kInternal, "request was dropped without an answer",
-                                std::source_location::current()});
+    return refuse_call(stream,
+                       {Code::kInternal, "request was dropped without an answer", std::source_location::current()});
   }
   if (stream.answered) return reset(stream, NGHTTP2_INTERNAL_ERROR);
   answer(stream, error_response(500, "request was dropped without an answer"), false);

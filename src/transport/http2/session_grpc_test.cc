@@ -169,7 +169,8 @@ TEST(GrpcUnary, RefusesWhatItCannotDecompress) {
   EXPECT_EQ(unknown.field("grpc-accept-encoding"), "identity,deflate,gzip");
   EXPECT_EQ(pair.unary(grpc_fields(kUnary), framed("x", true)).grpc("grpc-status"), "13");
   EXPECT_EQ(pair.unary(grpc_fields(kUnary, gzip), framed("not gzip", true)).grpc("grpc-status"), "13");
-  EXPECT_EQ(pair.unary(grpc_fields(kUnary, gzip), framed(gzipped(std::string(1001, 'x')), true)).grpc("grpc-status"), "8");
+  EXPECT_EQ(pair.unary(grpc_fields(kUnary, gzip), framed(gzipped(std::string(1001, 'x')), true)).grpc("grpc-status"),
+            "8");
   EXPECT_EQ(pair.memory.held(), 0U);
 }
 
@@ -200,7 +201,8 @@ TEST(GrpcUnary, AnswersDeadlineExceededOnTime) {
 TEST(GrpcUnary, RefusesAMalformedTimeout) {
   EchoPair pair;
   for (const char* timeout : {"", "1", "S", "1s", "-1S", "+1S", "1.5S", "123456789S", "1 S"}) {
-    EXPECT_EQ(pair.unary(grpc_fields(kUnary, {{"grpc-timeout", timeout}}), framed("x")).grpc("grpc-status"), "13") << timeout;
+    EXPECT_EQ(pair.unary(grpc_fields(kUnary, {{"grpc-timeout", timeout}}), framed("x")).grpc("grpc-status"), "13")
+        << timeout;
   }
   EXPECT_EQ(pair.unary(grpc_fields(kUnary, {{"grpc-timeout", "99999999H"}}), framed("x")).grpc("grpc-status"), "0");
 }
@@ -336,8 +338,10 @@ TEST(GrpcStream, IsCancelledAtItsDeadline) {
 TEST(GrpcStream, RefusesBrokenMessages) {
   Limits limits;
   limits.body_bytes_max = 100;
-  for (const auto& [bytes, code] : std::vector<std::pair<std::string, std::string>>{
-           {framed(std::string(101, 'x')), "8"}, {framed("cut off").substr(0, 8), "13"}, {std::string(5, '\7'), "13"}}) {
+  for (const auto& [bytes, code] :
+       std::vector<std::pair<std::string, std::string>>{{framed(std::string(101, 'x')), "8"},
+                                                        {framed("cut off").substr(0, 8), "13"},
+                                                        {std::string(5, '\7'), "13"}}) {
     StreamPair pair(limits);
     const auto id = pair.request(grpc_fields(kStream), bytes);
     pair.run();

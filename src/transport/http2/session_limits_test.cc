@@ -8,12 +8,12 @@
 namespace protean::http2 {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using std::chrono::seconds;
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -29,8 +29,8 @@ std::string frame(std::uint8_t type, std::uint8_t flags, std::int32_t id, std::s
 /// HEADERS of `GET / http` with :authority `test`, in HPACK's static table (RFC 7541 Appendix A).
 std::string get_request(std::int32_t id, bool end = true) {
   constexpr std::string_view kFields = "\x82\x86\x84\x41\x04test";
-  return frame(NGHTTP2_HEADERS, static_cast<std::uint8_t>(NGHTTP2_FLAG_END_HEADERS | (end ? NGHTTP2_FLAG_END_STREAM : 0)),
-               id, kFields);
+  return frame(NGHTTP2_HEADERS,
+               static_cast<std::uint8_t>(NGHTTP2_FLAG_END_HEADERS | (end ? NGHTTP2_FLAG_END_STREAM : 0)), id, kFields);
 }
 
 std::string reset_frame(std::int32_t id) { return frame(NGHTTP2_RST_STREAM, 0, id, std::string_view("\0\0\0\x08", 4)); }
@@ -42,7 +42,8 @@ std::int64_t goaway_code(std::string_view output) {
   std::int64_t code = -1;
   for (std::size_t at = 0; at + 9 <= output.size();) {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(output[at + i]); };
-    const std::size_t length = static_cast<std::size_t>(octet(0)) << 16 | static_cast<std::size_t>(octet(1)) << 8 | octet(2);
+    const std::size_t length =
+        static_cast<std::size_t>(octet(0)) << 16 | static_cast<std::size_t>(octet(1)) << 8 | octet(2);
     if (octet(3) == NGHTTP2_GOAWAY) code = octet(16);
     at += 9 + length;
   }
@@ -175,9 +176,9 @@ TEST(Http2Limits, EndsAConnectionWhoseStreamsMustBeResetAllTheTime) {
 }
 
 TEST(Http2Limits, EndsAConnectionThatFloods) {
-  for (const auto& flood : {frame(NGHTTP2_PING, 0, 0, "12345678"), frame(NGHTTP2_SETTINGS, 0, 0, ""),
-                            frame(NGHTTP2_DATA, 0, 1, ""), frame(0xBB, 0, 0, "unknown"),
-                            frame(NGHTTP2_PRIORITY, 0, 7, std::string_view("\0\0\0\0\1", 5))}) {
+  for (const auto& flood :
+       {frame(NGHTTP2_PING, 0, 0, "12345678"), frame(NGHTTP2_SETTINGS, 0, 0, ""), frame(NGHTTP2_DATA, 0, 1, ""),
+        frame(0xBB, 0, 0, "unknown"), frame(NGHTTP2_PRIORITY, 0, 7, std::string_view("\0\0\0\0\1", 5))}) {
     Raw raw;
     raw.exchange(get_request(1, false));
     std::string output;
@@ -225,6 +226,18 @@ TEST(Http2Limits, EndsAConnectionWithEndlessContinuations) {
   const std::string output = raw.exchange(bytes);
   EXPECT_NE(goaway_code(output), -1);
   EXPECT_THAT(raw.handler.exchanges, IsEmpty());
+}
+
+TEST(Http2Limits, TakesTrailersAsTheEndOfARequest) {
+  Raw raw;
+  const std::string trailers = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1,
+                                     std::string_view("\0\5x-sum\1"
+                                                      "1",
+                                                      9));
+  raw.exchange(get_request(1, false) + frame(NGHTTP2_DATA, 0, 1, "body") + trailers);
+  ASSERT_THAT(raw.handler.exchanges, SizeIs(1));
+  EXPECT_EQ(raw.handler.exchanges[0]->body().text(), "body");
+  EXPECT_FALSE(raw.handler.exchanges[0]->head().headers.find("x-sum"));
 }
 
 TEST(Http2Limits, TreatsFramesOnClosedStreamsAsErrors) {

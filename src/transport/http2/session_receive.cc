@@ -35,7 +35,7 @@ void Http2Session::receive(std::span<const std::byte> bytes) {
         fed = at - 1;
         reset_seen = false;
       }
-      if (verdict == NGHTTP2_NO_ERROR && find(head->stream_id) == nullptr) verdict = closed_.verdict(head->stream_id);
+      if (verdict == NGHTTP2_NO_ERROR) verdict = verdict_on(head->stream_id);
     }
     if (verdict != NGHTTP2_NO_ERROR && violation_ == NGHTTP2_NO_ERROR) {
       feed(bytes.subspan(fed, at - 1 - fed));
@@ -69,9 +69,15 @@ bool Http2Session::charge(const FrameHead& head) noexcept {
   return control_guard_.allow(now_);
 }
 
+/// The connection error that HEADERS or DATA for this stream amounts to, if any.
+std::uint32_t Http2Session::verdict_on(std::int32_t stream_id) noexcept {
+  const std::uint32_t verdict = closed_.verdict(stream_id);
+  return verdict != NGHTTP2_NO_ERROR && find(stream_id) == nullptr ? verdict : std::uint32_t{NGHTTP2_NO_ERROR};
+}
+
 int Http2Session::on_begin_frame(const nghttp2_frame_hd& head) {
-  if (head.type != NGHTTP2_HEADERS || find(head.stream_id) != nullptr) return 0;
-  const std::uint32_t error_code = closed_.verdict(head.stream_id);
+  if (head.type != NGHTTP2_HEADERS) return 0;
+  const std::uint32_t error_code = verdict_on(head.stream_id);
   return error_code == NGHTTP2_NO_ERROR ? 0 : violate(error_code);
 }
 
@@ -87,6 +93,7 @@ int Http2Session::on_begin_headers(const nghttp2_frame& frame) {
   stream->touched = now_;
   stream->reader.head.received_at = now_;
   nghttp2_session_set_stream_user_data(engine_.get(), stream->id, stream.get());
+  recent_ = stream.get();
   streams_.push_back(std::move(stream));
   idle_deadline_ = kNever;
   watch_streams();
@@ -116,9 +123,7 @@ int Http2Session::on_frame(const nghttp2_frame& frame) {
       if (ends_stream(frame.hd)) on_request_end(*stream);
       return 0;
     }
-    case NGHTTP2_SETTINGS:
-      head_deadline_ = kNever;
-      return 0;
+    case NGHTTP2_SETTINGS: head_deadline_ = kNever; return 0;
     case NGHTTP2_PING:
       if (draining_ && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) finish_drain();
       return 0;
@@ -133,8 +138,8 @@ void Http2Session::on_head(Stream& stream, bool ended) {
   head.wire = Wire::kHttp2;
   const HeadProblem problem = stream.reader.finish(host_.is_tls());
   if (problem.status != 0) {
-    return refuse(stream, {problem.status, std::string(problem.message),
-                           problem.status == 431 ? "head_too_large" : "malformed"});
+    return refuse(
+        stream, {problem.status, std::string(problem.message), problem.status == 431 ? "head_too_large" : "malformed"});
   }
   head.peer = host_.peer();
   switch (grpc::classify_content_type(stream.reader.content_type())) {
@@ -195,7 +200,9 @@ void Http2Session::begin_body(Stream& stream, bool ended) {
   if (!stream.is_grpc) {
     const auto coding = parse_content_encoding(stream.reader.head.headers.find("content-encoding").value_or(""));
     if (!coding) {
-      return refuse(stream, {content_coding_status(coding.error().code), coding.error().message, "malformed",
+      return refuse(stream, {content_coding_status(coding.error().code),
+                             coding.error().message,
+                             "malformed",
                              {"accept-encoding", kAcceptedCodings}});
     }
     stream.coding = *coding;
@@ -232,8 +239,8 @@ void Http2Session::take_body(Stream& stream, std::span<const std::byte> bytes) {
     const auto prefix = grpc::decode_prefix(bytes.first<grpc::kPrefixBytes>());
     const std::size_t announced = grpc::kPrefixBytes + (prefix ? prefix->length : 0);
     if (announced > bytes_max) {
-      return refuse(stream, {413, body_too_large(announced - grpc::kPrefixBytes, limits().body_bytes_max),
-                             "body_too_large"});
+      return refuse(stream,
+                    {413, body_too_large(announced - grpc::kPrefixBytes, limits().body_bytes_max), "body_too_large"});
     }
     stream.body.expect(announced);
   }
@@ -269,6 +276,7 @@ int Http2Session::on_stream_close(std::int32_t stream_id) {
   cancel_exchange(*stream);
   closed_.closed(stream_id);
   nghttp2_session_set_stream_user_data(engine_.get(), stream_id, nullptr);
+  recent_ = nullptr;
   const std::size_t index = stream->index;
   std::swap(streams_[index], streams_.back());
   streams_[index]->index = index;

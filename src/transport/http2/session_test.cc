@@ -166,7 +166,8 @@ TEST(Http2Session, MovesLargeBodiesBothWays) {
 
 TEST(Http2Session, AsksForTheBodyOfAClientThatExpectsTo) {
   Pair pair;
-  const auto id = pair.request(http_fields("POST", "/", {{"expect", "100-continue"}, {"content-length", "2"}}), "", false);
+  const auto id =
+      pair.request(http_fields("POST", "/", {{"expect", "100-continue"}, {"content-length", "2"}}), "", false);
   pair.run();
   EXPECT_THAT(pair.answer(id).informational, ElementsAre("100"));
   pair.send(id, "ok", true);

@@ -29,7 +29,7 @@ struct Answer {
   FieldPairs trailers;
   std::vector<std::string> informational;  // statuses below 200
   std::string body;
-  bool ended = false;   // END_STREAM received
+  bool ended = false;  // END_STREAM received
   bool closed = false;
   std::uint32_t error_code = 0;
   [[nodiscard]] std::string field(std::string_view name) const;
@@ -59,7 +59,8 @@ class TestHandler : public RequestHandler {
 /// Server, client and what lies between.
 class Pair {
  public:
-  explicit Pair(Limits limits = {}, std::size_t memory_bytes = std::size_t{1} << 30, std::uint32_t client_window = 65535);
+  explicit Pair(Limits limits = {}, std::size_t memory_bytes = std::size_t{1} << 30,
+                std::uint32_t client_window = 65535);
   ~Pair();
 
   /// Opens a stream; nothing moves before run(). Without `body` the request ends with its head.

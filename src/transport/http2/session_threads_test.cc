@@ -32,7 +32,8 @@ TEST(Http2Threads, AnswersComeFromManyThreadsAtOnce) {
     pair.run();
   }
   for (auto& thread : threads) thread.join();
-  for (int i = 0; i < kRequests; ++i) EXPECT_EQ(pair.answer(ids[static_cast<std::size_t>(i)]).body, framed(std::to_string(i)));
+  for (int i = 0; i < kRequests; ++i)
+    EXPECT_EQ(pair.answer(ids[static_cast<std::size_t>(i)]).body, framed(std::to_string(i)));
 }
 
 TEST(Http2Threads, PiecesKeepTheirOrder) {

@@ -32,15 +32,15 @@ struct Stream {
   std::size_t index = 0;  // in the session's list of open streams
   Phase phase = Phase::kHead;
   bool is_grpc = false;
-  bool is_head = false;          // method HEAD: the answer has no body
-  bool request_ended = false;    // END_STREAM received
-  bool answered = false;         // the answer's head has been submitted
-  bool end_sent = false;         // END_STREAM sent
-  bool queued = false;           // in the session's list of streams to look after
-  bool deferred = false;         // the framing layer waits for resume
-  bool opened = false;           // on_stream() has been called
-  bool delivering = false;       // on_message() is on the stack
-  bool busy = false;             // a message was handed out and nothing has been sent or asked for since
+  bool is_head = false;        // method HEAD: the answer has no body
+  bool request_ended = false;  // END_STREAM received
+  bool answered = false;       // the answer's head has been submitted
+  bool end_sent = false;       // END_STREAM sent
+  bool queued = false;         // in the session's list of streams to look after
+  bool deferred = false;       // the framing layer waits for resume
+  bool opened = false;         // on_stream() has been called
+  bool delivering = false;     // on_message() is on the stack
+  bool busy = false;           // a message was handed out and nothing has been sent or asked for since
   AnswerCoding answer_coding;
   std::optional<Coding> coding;  // of the request: content-encoding or grpc-encoding
   TimePoint touched{};           // last byte received or sent
@@ -50,14 +50,14 @@ struct Stream {
   BodyCollector body;
   std::weak_ptr<WholeExchange> whole;
   std::weak_ptr<StreamExchange> messages;
-  std::shared_ptr<MessageStreamHandler> handler;     // of kMessages, once opened
+  std::shared_ptr<MessageStreamHandler> handler;  // of kMessages, once opened
   std::unique_ptr<grpc::MessageReader> message_reader;
-  std::size_t window_held = 0;   // bytes of the peer's window that stay closed
+  std::size_t window_held = 0;  // bytes of the peer's window that stay closed
 
   Outbound out;
-  Response pending;              // unary gRPC answered in pieces: collected until finish()
-  std::optional<Code> status;    // of the trailers
-  std::string status_message;    // percent-encoded
+  Response pending;            // unary gRPC answered in pieces: collected until finish()
+  std::optional<Code> status;  // of the trailers
+  std::string status_message;  // percent-encoded
   std::shared_ptr<metrics::Histogram> write_time;
   TimePoint answered_at{};
 
