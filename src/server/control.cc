@@ -13,6 +13,8 @@ template <typename... Fs>
 struct Overloaded : Fs... {
   using Fs::operator()...;
 };
+template <typename... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
 
 Repository::Done when_done(Control::Answer answer) {
   return [answer = std::move(answer)](Status status) {

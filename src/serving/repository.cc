@@ -230,7 +230,9 @@ void Repository::publish() {
       if (entry.handle) next->models[key.first].push_back(entry.handle);
     }
   }
-  snapshot_.store(std::move(next), std::memory_order_release);
+  // The old table goes when the last look-up lets go of it, outside the lock.
+  std::shared_ptr<const Snapshot> last = std::move(next);
+  snapshot_.with([&](auto& current) { current.swap(last); });
 }
 
 void Repository::load_model(std::string model, Done done) {

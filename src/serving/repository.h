@@ -4,7 +4,6 @@
 // pointer and never wait for a load.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/locked.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "core/operation.h"
@@ -122,7 +122,8 @@ class Repository {
   bool stopping_ = false;                // guarded by mutex_
   std::condition_variable wake_;
 
-  std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
+  // Held for one copy of a pointer. (std::atomic<shared_ptr> is a lock as well, with a formal race in libstdc++ 12.)
+  Locked<std::shared_ptr<const Snapshot>> snapshot_;
   std::unique_ptr<FolderWatch> watch_;
   std::thread thread_;
 };

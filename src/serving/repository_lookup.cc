@@ -10,7 +10,7 @@
 namespace protean {
 
 std::shared_ptr<const Repository::Snapshot> Repository::snapshot() const {
-  return snapshot_.load(std::memory_order_acquire);
+  return snapshot_.with([](const auto& current) { return current; });
 }
 
 Result<VersionHandle> Repository::find(std::string_view model, std::string_view version) const {

@@ -160,7 +160,8 @@ RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& f
   std::error_code error;
   std::vector<Choice> choices;
   for (const auto& entry : sorted_entries(folder, error)) {
-    if (!entry.is_regular_file(error)) continue;
+    std::error_code broken_link;
+    if (!entry.is_regular_file(broken_link)) continue;
     if (Backend* backend = recognise(entry.path())) choices.push_back({entry.path(), backend, {}});
   }
   if (error) return {{}, nullptr, fmt::format("cannot be read: {}", error.message())};

@@ -110,6 +110,12 @@ TEST_F(RepositoryScan, FollowsTheOperatorsLinks) {
   EXPECT_EQ(found(), (Names{"mounted:1"}));
 }
 
+TEST_F(RepositoryScan, PassesOverALinkThatLeadsNowhere) {
+  folder_.write("m/model.onnx", "MODEL");
+  std::filesystem::create_symlink("gone.txt", folder_.path() / "m" / "notes.txt");
+  EXPECT_EQ(found(), (Names{"m:1"}));
+}
+
 TEST_F(RepositoryScan, ServesASingleFile) {
   folder_.write("alone.onnx", "MODEL");
   RepositoryScanner scanner(folder_.path() / "alone.onnx", {&backend_});

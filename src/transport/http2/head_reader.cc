@@ -65,8 +65,11 @@ bool HeadReader::host_agrees() const noexcept {
   return true;
 }
 
-HeadProblem HeadReader::finish(bool is_tls) {
-  if (too_large_) return {431, "request head: over the limit of this server"};
+HeadProblem HeadReader::finish(bool is_tls, std::size_t bytes_max) {
+  if (too_large_) {
+    return {431, "request head: " + std::to_string(bytes_) + " bytes, expected at most " + std::to_string(bytes_max) +
+                     " (header-bytes-max)"};
+  }
   if (head.method == "CONNECT") return {501, "method CONNECT: this server is no proxy"};
   if (odd_scheme_) return {400, "request target: expected scheme http or https"};
   if (head.path.empty() || (head.path.front() != '/' && !(head.path == "*" && head.method == "OPTIONS"))) {

@@ -16,7 +16,7 @@ namespace protean::http2 {
 /// Why a head is refused; status 0: it is not.
 struct HeadProblem {
   int status = 0;
-  std::string_view message;  // static
+  std::string message;
 };
 
 /// Not thread-safe.
@@ -25,7 +25,7 @@ class HeadReader {
   /// One field in the order received, pseudo-fields first; trailers must not be given to it.
   void add(std::string_view name, std::string_view value, std::size_t bytes_max);
   /// The list is complete: fills in path, query and scheme_host.
-  [[nodiscard]] HeadProblem finish(bool is_tls);
+  [[nodiscard]] HeadProblem finish(bool is_tls, std::size_t bytes_max);
 
   RequestHead head;
   std::optional<std::uint64_t> content_length;

@@ -135,7 +135,7 @@ HeadReader read(std::initializer_list<std::pair<std::string_view, std::string_vi
 TEST(Http2HeadReader, SplitsTheTarget) {
   HeadReader reader =
       read({{":method", "GET"}, {":scheme", "https"}, {":authority", "[::1]:8080"}, {":path", "/a%2Fb?c?d"}});
-  EXPECT_EQ(reader.finish(false).status, 0);
+  EXPECT_EQ(reader.finish(false, 65536).status, 0);
   EXPECT_EQ(reader.head.path, "/a%2Fb");
   EXPECT_EQ(reader.head.query, "c?d");
   EXPECT_EQ(reader.head.scheme_host, "https://[::1]:8080");
@@ -143,22 +143,27 @@ TEST(Http2HeadReader, SplitsTheTarget) {
 
 TEST(Http2HeadReader, TakesTheHostFieldWhenThereIsNoAuthority) {
   HeadReader reader = read({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "models.test"}});
-  EXPECT_EQ(reader.finish(true).status, 0);
+  EXPECT_EQ(reader.finish(true, 65536).status, 0);
   EXPECT_EQ(reader.head.scheme_host, "https://models.test");
 }
 
 TEST(Http2HeadReader, RefusesOddRequests) {
-  EXPECT_EQ(read({{":method", "CONNECT"}, {":authority", "a:1"}}).finish(false).status, 501);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}).finish(false).status,
-            400);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status,
-            400);
+  EXPECT_EQ(read({{":method", "CONNECT"}, {":authority", "a:1"}}).finish(false, 65536).status, 501);
   EXPECT_EQ(
-      read({{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false).status, 0);
-  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}).finish(false).status, 400);
-  EXPECT_EQ(
-      read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a\"b"}, {":path", "/"}}).finish(false).status,
+      read({{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}).finish(false, 65536).status,
       400);
+  EXPECT_EQ(
+      read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}).finish(false, 65536).status,
+      400);
+  EXPECT_EQ(read({{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}})
+                .finish(false, 65536)
+                .status,
+            0);
+  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}).finish(false, 65536).status, 400);
+  EXPECT_EQ(read({{":method", "GET"}, {":scheme", "http"}, {":authority", "a\"b"}, {":path", "/"}})
+                .finish(false, 65536)
+                .status,
+            400);
 }
 
 TEST(Http2Fields, LeavesOutWhatHttp2Forbids) {

@@ -214,6 +214,15 @@ void Http2Session::watch_streams() noexcept {
 void Http2Session::expire_silent_streams() {
   watch_at_ = streams_.empty() ? kNever : now_ + limits().body_idle_max / kWatchesPerTimeout;
   for (const auto& stream : streams_) {
+    if (stream->stop_at != kNever) {
+      if (stream->stop_at > now_) {
+        watch_at_ = std::min(watch_at_, stream->stop_at);
+      } else {
+        stream->stop_at = kNever;
+        nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+      }
+      continue;
+    }
     if (!stream->waits_for_client()) continue;
     const TimePoint due = stream->touched + limits().body_idle_max;
     if (due > now_) {

@@ -18,6 +18,8 @@ constexpr std::string_view kGrpcContentType = "application/grpc";
 constexpr std::size_t kStatusMessageBytesMax = 4096;
 /// How many PINGs and the like one answer makes up for.
 constexpr double kControlPerAnswer = 8;
+/// How long a client that is still sending has to take notice of its answer.
+constexpr std::chrono::seconds kStopGrace{1};
 
 std::string_view clipped(std::string_view message) noexcept { return message.substr(0, kStatusMessageBytesMax); }
 
@@ -26,7 +28,8 @@ bool has_body(int status) noexcept { return status >= 200 && status != 204 && st
 }  // namespace
 
 std::string body_too_large(std::uint64_t bytes, std::size_t bytes_max) {
-  return "request body: " + std::to_string(bytes) + " bytes, at most " + std::to_string(bytes_max) + " allowed";
+  return "request body: " + std::to_string(bytes) + " bytes, expected at most " + std::to_string(bytes_max) +
+         " (body-bytes-max)";
 }
 
 /// Answered by the session itself; the rest of the request is dropped.
@@ -274,6 +277,13 @@ int Http2Session::on_frame_sent(const nghttp2_frame& frame) {
   if (stream->write_time) host_.output().observe_sent(std::move(stream->write_time), stream->answered_at);
   // The rest of the request is of no use to anybody (RFC 9113 8.1).
   if (stream->request_ended) return 0;
+  if (!stream->is_grpc) {
+    // Some clients drop an answer that a RST_STREAM follows at once (curl 7.88 does): they get time to read it, while
+    // the closed window keeps them from sending much more.
+    stream->stop_at = now_ + kStopGrace;
+    watch_at_ = std::min(watch_at_, stream->stop_at);
+    return 0;
+  }
   return nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
 }
 

@@ -138,7 +138,7 @@ TEST(GrpcUnary, RefusesAMessageOverTheLimitFromItsPrefix) {
   const auto id = pair.request(grpc_fields(kUnary), std::string("\0\0\0\3\xE9", 5), false);
   pair.run();
   EXPECT_EQ(pair.answer(id).grpc("grpc-status"), "8");
-  EXPECT_THAT(pair.answer(id).grpc("grpc-message"), HasSubstr("1001 bytes, at most 1000"));
+  EXPECT_THAT(pair.answer(id).grpc("grpc-message"), HasSubstr("1001 bytes, expected at most 1000 (body-bytes-max)"));
   EXPECT_TRUE(pair.answer(id).closed);  // RST_STREAM(NO_ERROR) tells the client to stop sending
   EXPECT_EQ(pair.refused("body_too_large"), 1U);
 }

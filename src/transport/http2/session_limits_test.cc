@@ -66,7 +66,11 @@ TEST(Http2Limits, RefusesABodyFromItsAnnouncedLength) {
   const auto id = pair.request(http_fields("POST", "/", {{"content-length", "1001"}}), "", false);
   pair.run();
   EXPECT_EQ(pair.answer(id).field(":status"), "413");
-  EXPECT_THAT(pair.answer(id).body, HasSubstr("1001 bytes, at most 1000"));
+  EXPECT_THAT(pair.answer(id).body, HasSubstr("1001 bytes, expected at most 1000 (body-bytes-max)"));
+  EXPECT_TRUE(pair.answer(id).ended);
+  EXPECT_FALSE(pair.answer(id).closed);  // curl 7.88 would drop an answer that a reset follows at once
+  pair.advance(std::chrono::seconds(1));
+  pair.run();
   EXPECT_EQ(pair.answer(id).error_code, NGHTTP2_NO_ERROR);
   EXPECT_TRUE(pair.answer(id).closed);
   EXPECT_EQ(pair.refused("body_too_large"), 1U);
@@ -110,6 +114,7 @@ TEST(Http2Limits, RefusesAFieldListOverTheLimit) {
   const auto id = pair.request(http_fields("GET", "/", {{"x-long", std::string(2000, 'x')}}));
   pair.run();
   EXPECT_EQ(pair.answer(id).field(":status"), "431");
+  EXPECT_THAT(pair.answer(id).body, HasSubstr("expected at most 2000 (header-bytes-max)"));
   EXPECT_THAT(pair.handler.exchanges, IsEmpty());
   EXPECT_EQ(pair.refused("head_too_large"), 1U);
 }

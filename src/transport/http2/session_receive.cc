@@ -136,10 +136,9 @@ void Http2Session::on_head(Stream& stream, bool ended) {
   stream.is_head = head.method == "HEAD";
   stream.touched = now_;
   head.wire = Wire::kHttp2;
-  const HeadProblem problem = stream.reader.finish(host_.is_tls());
+  const HeadProblem problem = stream.reader.finish(host_.is_tls(), limits().header_bytes_max);
   if (problem.status != 0) {
-    return refuse(
-        stream, {problem.status, std::string(problem.message), problem.status == 431 ? "head_too_large" : "malformed"});
+    return refuse(stream, {problem.status, problem.message, problem.status == 431 ? "head_too_large" : "malformed"});
   }
   head.peer = host_.peer();
   switch (grpc::classify_content_type(stream.reader.content_type())) {
@@ -229,6 +228,9 @@ int Http2Session::on_data(std::int32_t stream_id, std::span<const std::byte> byt
     return nghttp2_session_consume_connection(engine_.get(), bytes.size());
   }
   if (stream != nullptr && stream->phase == Phase::kBody) take_body(*stream, bytes);
+  if (stream == nullptr || stream->phase == Phase::kRefused) {
+    return nghttp2_session_consume_connection(engine_.get(), bytes.size());
+  }
   return nghttp2_session_consume(engine_.get(), stream_id, bytes.size());
 }
 

@@ -36,6 +36,7 @@ struct Stream {
   bool request_ended = false;  // END_STREAM received
   bool answered = false;       // the answer's head has been submitted
   bool end_sent = false;       // END_STREAM sent
+  TimePoint stop_at = kNever;  // when a client that has its answer and still sends is told to stop
   bool queued = false;         // in the session's list of streams to look after
   bool deferred = false;       // the framing layer waits for resume
   bool opened = false;         // on_stream() has been called
