@@ -265,6 +265,8 @@ TEST(Http2Limits, IgnoresWhatWasOnTheWayWhenItResetAStream) {
   raw.exchange(get_request(1, false));
   const std::string data = frame(NGHTTP2_DATA, 0, 1, "more than ten bytes");
   raw.exchange(data);
+  raw.advance(seconds(1));
+  raw.host->take_output();
   EXPECT_EQ(raw.session->in_flight(), 0U);
   EXPECT_EQ(goaway_code(raw.exchange(data)), -1);
   EXPECT_FALSE(raw.session->wants_close());
