@@ -20,7 +20,7 @@ struct TransportMetrics {
   std::shared_ptr<metrics::Counter> sent_bytes;
   std::shared_ptr<metrics::Counter> tls_handshake_failures;
   /// Requests answered or cut off by the transport itself, by cause: `malformed`, `head_too_large`,
-  /// `body_too_large`, `timeout`, `memory`, `client_left`, `unsupported`.
+  /// `body_too_large`, `timeout`, `memory`, `client_left`, `unsupported`, `not_http`.
   void refused(std::string_view cause);
 
   metrics::Registry& registry;

@@ -217,6 +217,7 @@ void Http1Session::refuse(const Refusal& refusal) { reject(refusal, true); }
 
 void Http1Session::reject(const Refusal& refusal, bool closes) {
   context_.metrics->refused(refusal.cause);
+  if (refusal.status == Refusal::kNoAnswer) return stop_reading();
   Owed& owed = owe(closes);
   owed.response = error_response(refusal.status, refusal.message);
   if (refusal.status == 415) owed.response->headers.emplace_back("accept-encoding", kAcceptedCodings);

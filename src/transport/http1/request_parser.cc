@@ -36,6 +36,19 @@ std::optional<std::string_view> take_authority(std::string_view& target) noexcep
   return std::nullopt;
 }
 
+/// Whether a request line's third word is not `HTTP/` something: another protocol's first line, such as a broken
+/// HTTP/2 preface (RFC 9113 3.4 wants the connection ended).
+bool names_other_protocol(std::span<const std::byte> bytes) noexcept {
+  std::string_view line(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  line = line.substr(0, line.find_first_of("\r\n"));
+  for (int word = 0; word < 2; ++word) {
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos) return false;
+    line.remove_prefix(space + 1);
+  }
+  return !line.starts_with("HTTP/");
+}
+
 }  // namespace
 
 RequestParser::RequestParser(const Limits& limits, ChunkSink& sink, bool is_tls)
@@ -62,7 +75,7 @@ std::size_t RequestParser::put(std::span<const std::byte> bytes) {
       break;
     }
     if (error) {
-      refuse_grammar(error);
+      refuse_grammar(error, rest);
       break;
     }
     // Beast takes a trailer as a whole; the pieces of the body are no framing.
@@ -90,8 +103,12 @@ void RequestParser::check_framing(std::span<const std::byte> unfinished) {
   }
 }
 
-void RequestParser::refuse_grammar(const error_code& error) {
+void RequestParser::refuse_grammar(const error_code& error, std::span<const std::byte> line) {
   if (refusal_) return;
+  if (error == http::error::bad_version && names_other_protocol(line)) {
+    refusal_ = {Refusal::kNoAnswer, {}, "not_http"};
+    return;
+  }
   refusal_ = {400, "malformed HTTP/1.1 request: " + error.message(), "malformed"};
 }
 

@@ -16,7 +16,10 @@
 namespace protean {
 
 /// Why a request is refused: the answer's status and sentence, and the cause for TransportMetrics::refused().
+/// kNoAnswer: the client speaks something else, which an HTTP/1.1 answer would only confuse.
 struct Refusal {
+  static constexpr int kNoAnswer = 0;
+
   int status = 400;
   std::string message;
   std::string_view cause = "malformed";
@@ -73,7 +76,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void set_target(std::string_view target, error_code& error);
   void set_host(std::string_view host, error_code& error);
   void check_framing(std::span<const std::byte> unfinished);
-  void refuse_grammar(const error_code& error);
+  void refuse_grammar(const error_code& error, std::span<const std::byte> line);
 
   const Limits& limits_;
   ChunkSink& sink_;
