@@ -3,6 +3,7 @@
 // Codes are the sixteen of gRPC, so that every protocol needs one table only: from Code to its own status.
 #pragma once
 
+#include <chrono>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -35,10 +36,12 @@ enum class Code : unsigned char {
 std::string_view code_name(Code code) noexcept;
 
 /// What went wrong, for whom to read, and where it arose.  A value type; never empty.
+/// `retry_after`: when the same request may succeed, for refusals that are only about load; zero: unknown.
 struct [[nodiscard]] Error {
   Code code = Code::kUnknown;
   std::string message;
   std::source_location where;
+  std::chrono::nanoseconds retry_after{};
 };
 
 template <typename T>
@@ -48,7 +51,7 @@ using Status = Result<void>;
 /// The one way to fail: `return fail(Code::kNotFound, "model 'x' ...");`
 [[nodiscard]] inline tl::unexpected<Error> fail(Code code, std::string message,
                                                 std::source_location where = std::source_location::current()) {
-  return tl::unexpected<Error>(Error{code, std::move(message), where});
+  return tl::unexpected<Error>(Error{code, std::move(message), where, {}});
 }
 
 }  // namespace protean

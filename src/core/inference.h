@@ -34,6 +34,7 @@ struct RequestedOutput {
 
 /// `version`: as the client wrote it; empty means the default one.
 /// `outputs`: empty means all outputs of the signature, in its order.
+/// `priority`: 1 is served first, 9 last; 0: the model's default.
 struct InferRequest {
   std::string model;
   std::string version;
@@ -42,6 +43,7 @@ struct InferRequest {
   std::vector<InferInput> inputs;
   std::vector<RequestedOutput> outputs;
   TimePoint deadline = kNever;
+  std::uint32_t priority = 0;
 };
 
 struct InferOutput {
@@ -50,6 +52,10 @@ struct InferOutput {
   Parameters parameters;
 };
 
+/// Where an answer came from when the model has a response cache: kMiss ran the model, kHit did not, kShared took
+/// the answer of an equal request that was already running.
+enum class CacheUse : unsigned char { kNone, kMiss, kHit, kShared };
+
 /// `outputs` follow the request's list, or the signature when that was empty.
 struct InferResult {
   std::string model;
@@ -57,6 +63,7 @@ struct InferResult {
   std::string id;
   Parameters parameters;
   std::vector<InferOutput> outputs;
+  CacheUse cache_use = CacheUse::kNone;
 };
 
 }  // namespace protean

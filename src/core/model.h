@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,9 +40,18 @@ struct Signature {
 
 /// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
 /// `outputs`: indices into Signature::outputs, each at most once.
+/// `cancel`: a run that can be stopped in its middle ends early with kCancelled once this is asked for.
 struct RunRequest {
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
+  std::stop_token cancel;
+};
+
+/// Measured memory of a loaded model. `private_bytes`: the process's own, gone after unloading; `mapped_bytes`:
+/// pages of files, shared with other processes and reclaimable by the kernel.
+struct ModelMemory {
+  std::uint64_t private_bytes = 0;
+  std::uint64_t mapped_bytes = 0;
 };
 
 /// One loaded version of one model.
@@ -53,6 +63,10 @@ class Model {
   /// Errors: kInvalidArgument for what the input caused, kInternal for what the framework reports.
   /// Thread-safe; takes as long as the model takes.
   [[nodiscard]] virtual Result<std::vector<Tensor>> run(const RunRequest& request) = 0;
+  /// Thread-safe.
+  [[nodiscard]] virtual ModelMemory memory() const noexcept = 0;
+  /// Facts about how it was loaded, for its status: `graph from cache (12 ms)`, `2 intra-op threads`.
+  [[nodiscard]] virtual std::vector<std::string> load_notes() const { return {}; }
 };
 
 /// Where a version's files are.  `path`: the file or folder that Backend::recognises() accepted.
@@ -62,6 +76,11 @@ struct ModelFiles {
   std::string version;
   std::filesystem::path path;
   std::filesystem::path folder;
+};
+
+/// `intra_op_threads`: threads inside one run, the caller's included; 0: the backend's default.
+struct LoadOptions {
+  std::uint32_t intra_op_threads = 0;
 };
 
 /// One framework, found at run time. Constructed once; thread-safe.
@@ -79,7 +98,7 @@ class Backend {
   /// Errors: kFailedPrecondition (this backend's library is missing), kInvalidArgument (the model is
   /// broken or asks for something refused; the message says how to mend it), kAborted (a file changed
   /// while it was read: try again).
-  [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelFiles& files) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions& options) = 0;
 };
 
 }  // namespace protean

@@ -10,6 +10,7 @@ std::string_view version_state_name(VersionState state) noexcept {
     case VersionState::kReady: return "READY";
     case VersionState::kUnloading: return "UNLOADING";
     case VersionState::kUnavailable: return "UNAVAILABLE";
+    case VersionState::kAsleep: return "ASLEEP";
   }
   return "UNKNOWN";
 }

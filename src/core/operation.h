@@ -12,6 +12,7 @@
 #include "core/http.h"
 #include "core/inference.h"
 #include "core/model.h"
+#include "core/store.h"
 
 namespace protean {
 
@@ -32,21 +33,37 @@ struct ListModels {
 /// (Re-)reads the model's files and loads what they hold; returns when that is done.
 struct LoadModel {
   std::string model;
+  std::string actor;
 };
 struct UnloadModel {
   std::string model;
+  std::string actor;
+};
+/// Moves, makes or removes aliases of any number of models: all at once or none.
+struct ChangeAliases {
+  std::vector<AliasChange> changes;
+  std::string actor;
+};
+/// Where the aliases of a model point; all models when empty.
+struct ListAliases {
+  std::string model;
+};
+struct ReadHistory {
+  HistoryQuery query;
 };
 /// The decoder knew the answer without asking anybody (reflection, metrics, a page).
 struct Immediate {
   Response response;
 };
 
-using Operation = std::variant<InferRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady,
-                               ModelMetadata, ListModels, LoadModel, UnloadModel, Immediate>;
+using Operation =
+    std::variant<InferRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady, ModelMetadata,
+                 ListModels, LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
 
 /// States of one version, as clients see them:
 ///   kLoading -> kReady -> kUnloading -> kUnavailable;   kLoading -> kUnavailable (with the reason)
-enum class VersionState : unsigned char { kLoading, kReady, kUnloading, kUnavailable };
+/// kAsleep: loads when it is asked for, which makes it as good as ready.
+enum class VersionState : unsigned char { kLoading, kReady, kUnloading, kUnavailable, kAsleep };
 
 /// `READY` and so on, as the repository extension of the Open Inference Protocol spells them.
 [[nodiscard]] std::string_view version_state_name(VersionState state) noexcept;
@@ -64,6 +81,9 @@ struct VersionStatus {
   double load_ms = 0;
   bool is_default = false;
   std::string scheduling;  // where requests run, and why: "inline (9 us a run)"
+  std::vector<std::string> aliases;
+  std::vector<std::string> notes;  // choices made for it, and why: batching, instances, cache, warm-up
+  ModelMemory memory;
 };
 
 struct ServerInfo {
@@ -80,6 +100,7 @@ struct ModelInfo {
 };
 
 /// monostate: done, nothing to tell.  bool: the answer to the live and ready questions.
-using Outcome = std::variant<std::monostate, bool, InferResult, ServerInfo, ModelInfo, std::vector<VersionStatus>>;
+using Outcome = std::variant<std::monostate, bool, InferResult, ServerInfo, ModelInfo, std::vector<VersionStatus>,
+                             std::vector<Alias>, std::vector<HistoryRecord>>;
 
 }  // namespace protean

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "core/exchange.h"
 #include "core/protocol.h"
-#include "serving/scheduler.h"
+#include "serving/scheduling/scheduler.h"
 
 namespace protean {
 
@@ -27,6 +27,7 @@ class Call : public InferCall {
   [[nodiscard]] RequestView view() const noexcept { return {head(), body()}; }
 
   void done(Result<InferResult> result, RunTimes run_times) override;
+  void on_cancel(std::function<void()> /*leave*/) override {}
 
   const Protocol* protocol = nullptr;
   Operation operation;

@@ -6,7 +6,7 @@
 
 #include "core/operation.h"
 #include "server/readiness.h"
-#include "serving/repository.h"
+#include "serving/versions/repository.h"
 
 namespace protean {
 

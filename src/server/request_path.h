@@ -14,8 +14,8 @@
 #include "server/control.h"
 #include "server/readiness.h"
 #include "server/record.h"
-#include "serving/repository.h"
-#include "serving/scheduler.h"
+#include "serving/scheduling/scheduler.h"
+#include "serving/versions/repository.h"
 
 namespace protean {
 

@@ -13,8 +13,8 @@
 #include "monitoring/access_log.h"
 #include "server/builtin_backends.h"
 #include "server/builtin_protocols.h"
-#include "serving/repository.h"
-#include "serving/scheduler.h"
+#include "serving/scheduling/scheduler.h"
+#include "serving/versions/repository.h"
 #include "transport/limits.h"
 #include "transport/server.h"
 

@@ -36,6 +36,7 @@ class FakeModel final : public Model {
     outputs.push_back({DataType::kUint8, input.shape, std::move(out).share()});
     return outputs;
   }
+  [[nodiscard]] ModelMemory memory() const noexcept override { return {content_.size(), 0}; }
 
  private:
   const std::string content_;
@@ -50,7 +51,7 @@ class FakeBackend final : public Backend {
   [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
     return read(path).starts_with("MODEL");
   }
-  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files) override {
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions&) override {
     ++loads;
     const std::string content = read(files.path);
     if (content.find("broken") != std::string::npos) {

@@ -1,29 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// One loaded version as requests hold it: the model, what it costs to run, and its metrics. A handle keeps
-// the version alive until the last request that uses it has ended.
+// One loaded version as requests hold it: the model, how it is configured, what it costs to run, its queue and
+// its metrics. A handle keeps the version alive until the last request that uses it has ended.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/model.h"
+#include "core/model_config.h"
 #include "core/model_metrics.h"
-#include "serving/run_cost.h"
+#include "serving/scheduling/run_cost.h"
 
 namespace protean {
 
-/// Constant after construction, but for `cost`, `waiting` and the model's own thread-safe insides.
+/// Whether requests may share a run: found by running the model (scheduling/batch_probe.h).
+/// `reason`: for the status: `rows are independent`, `output 'y' has no batch dimension`.
+struct BatchFacts {
+  bool batchable = false;
+  std::string reason;
+};
+
+/// Constant after construction, but for what is atomic and the model's own thread-safe insides.
 struct LoadedVersion {
   std::string model_name;
   std::uint64_t version = 0;
   std::string version_text;
   std::unique_ptr<Model> model;
   std::shared_ptr<const Signature> signature;
+  std::shared_ptr<const ModelConfig> config;
   std::shared_ptr<ModelMetrics> metrics;
+  BatchFacts batch;
   RunCost cost;
-  std::atomic<std::uint32_t> waiting{0};  // requests queued for the executor
+  std::atomic<std::uint32_t> waiting{0};     // requests queued for the executor
+  std::atomic<TimePoint::rep> last_used{0};  // of the newest request, in the clock's own units
 };
 
 using VersionHandle = std::shared_ptr<LoadedVersion>;

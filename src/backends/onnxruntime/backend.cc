@@ -42,7 +42,7 @@ class OnnxRuntimeBackend final : public Backend {
     return runtime_ ? "onnxruntime " + (*runtime_)->version() : runtime_.error().message;
   }
   [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override;
-  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files) override;
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions& options) override;
 
  private:
   Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files) const;
@@ -69,7 +69,7 @@ Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load_checked(const ModelFiles
   return std::make_unique<OnnxModel>(std::move(session), std::move(signature));
 }
 
-Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load(const ModelFiles& files) {
+Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load(const ModelFiles& files, const LoadOptions& /*options*/) {
   if (!runtime_) return tl::unexpected<Error>(runtime_.error());
   auto model = [&]() -> Result<std::unique_ptr<Model>> {
     try {

@@ -49,7 +49,7 @@ TEST(OnnxRuntimeBackend, WithoutALibraryRecognisesModelsAndSaysWhatIsMissing) {
   EXPECT_THAT((*made)->description(),
               AllOf(HasSubstr("/nowhere/libonnxruntime.so (no such file)"), HasSubstr("PROTEAN_ONNXRUNTIME_LIBRARY")));
   EXPECT_TRUE(*(*made)->recognises(path));
-  const auto model = (*made)->load({"scalar", "1", path, path.parent_path()});
+  const auto model = (*made)->load({"scalar", "1", path, path.parent_path()}, {});
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().code, Code::kFailedPrecondition);
 }
@@ -230,7 +230,7 @@ TEST(OnnxRuntimeBackend, SharesAPoolWhenRunsMayUseMoreThreads) {
   const auto runs_in_pool = [] {
     const auto made = make_onnxruntime_backend({.intra_op_threads = 2, .memory_arena = false});
     const auto path = data_folder() / "models" / "slow.onnx";
-    const auto model = (*made)->load({"slow", "1", path, path.parent_path()});
+    const auto model = (*made)->load({"slow", "1", path, path.parent_path()}, {});
     if (!model) return false;
     const auto x = floats({1, 4}, {1, 2, 3, 6});
     const auto result = run(**model, {&x});

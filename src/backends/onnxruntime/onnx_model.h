@@ -19,6 +19,7 @@ class OnnxModel final : public Model {
 
   [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override;
+  [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
 
  private:
   class Call;

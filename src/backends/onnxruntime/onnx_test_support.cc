@@ -29,7 +29,7 @@ Backend& backend() {
 }
 
 Result<std::unique_ptr<Model>> load(const fs::path& path) {
-  return backend().load({path.stem(), "1", path, path.parent_path()});
+  return backend().load({path.stem(), "1", path, path.parent_path()}, {});
 }
 
 std::unique_ptr<Model> load_good(const std::string& name) {

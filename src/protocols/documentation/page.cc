@@ -42,6 +42,7 @@ std::string_view state_class(VersionState state) noexcept {
   switch (state) {
     case VersionState::kReady: return "ready";
     case VersionState::kUnavailable: return "unavailable";
+    case VersionState::kAsleep: return "asleep";
     default: return "moving";
   }
 }

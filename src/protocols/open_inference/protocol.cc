@@ -130,10 +130,10 @@ class OpenInference : public Protocol {
       case RouteKind::kIndex: return decode_json_index(request.body, limits_);
       case RouteKind::kLoad:
         TRY_STATUS(check_json_repository_call(request.body, limits_));
-        return LoadModel{std::move(route.model)};
+        return LoadModel{std::move(route.model), request.head.peer};
       case RouteKind::kUnload:
         TRY_STATUS(check_json_repository_call(request.body, limits_));
-        return UnloadModel{std::move(route.model)};
+        return UnloadModel{std::move(route.model), request.head.peer};
       default: return ServerMetadata{};
     }
   }
@@ -171,11 +171,11 @@ class OpenInference : public Protocol {
       case Method::kRepositoryIndex: return decode_grpc_index(request.body);
       case Method::kRepositoryModelLoad: {
         TRY(RepositoryCall call, decode_grpc_repository_call(request.body));
-        return LoadModel{std::move(call.model)};
+        return LoadModel{std::move(call.model), request.head.peer};
       }
       case Method::kRepositoryModelUnload: {
         TRY(RepositoryCall call, decode_grpc_repository_call(request.body));
-        return UnloadModel{std::move(call.model)};
+        return UnloadModel{std::move(call.model), request.head.peer};
       }
     }
     return fail(Code::kUnimplemented, "unknown method");

@@ -23,11 +23,11 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "core/operation.h"
-#include "serving/folder_watch.h"
 #include "serving/loaded_version.h"
-#include "serving/reaper.h"
-#include "serving/repository_scan.h"
-#include "serving/version_policy.h"
+#include "serving/versions/folder_watch.h"
+#include "serving/versions/reaper.h"
+#include "serving/versions/repository_scan.h"
+#include "serving/versions/version_policy.h"
 
 namespace protean {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "serving/repository.h"
+#include "serving/versions/repository.h"
 
 namespace protean {
 

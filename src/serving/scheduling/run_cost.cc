@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exponential means with hysteresis between the two thresholds, so that a model does not flap.
-#include "serving/run_cost.h"
+#include "serving/scheduling/run_cost.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where requests run, and those that must not run: expired, abandoned, too many.
-#include "serving/scheduler.h"
+#include "serving/scheduling/scheduler.h"
 
 #include <gtest/gtest.h>
 
@@ -34,6 +34,7 @@ class GateModel final : public Model {
     opened.acquire();
     return std::vector<Tensor>{*request.inputs.front()};
   }
+  [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
 
   std::counting_semaphore<> entered{0};
   std::counting_semaphore<> opened{0};
@@ -51,12 +52,14 @@ struct TestCall final : InferCall {
     version = std::move(handle);
   }
   [[nodiscard]] bool cancelled() const noexcept override { return abandoned; }
+  void on_cancel(std::function<void()> leave) override { on_leave = std::move(leave); }
   void done(Result<InferResult> result, RunTimes) override {
     ran_on = std::this_thread::get_id();
     answer.set_value(std::move(result));
   }
 
   InferRequest own;
+  std::function<void()> on_leave;
   std::atomic<bool> abandoned{false};
   std::thread::id ran_on;
   std::promise<Result<InferResult>> answer;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inline execution and the executor's threads.
-#include "serving/scheduler.h"
+#include "serving/scheduling/scheduler.h"
 
 #include <fmt/format.h>
 

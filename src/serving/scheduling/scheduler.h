@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -32,6 +33,10 @@ class InferCall {
   virtual ~InferCall() = default;
   /// Nobody waits for the answer any more.  Thread-safe.
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
+  /// Calls `leave` once when nobody waits for the answer any more (at once if that is so already), unless the call is
+  /// done before. Asked for at most once a call, and only when it has to wait or its run can be stopped.
+  /// Thread-safe; `leave` runs on any thread and must not block.
+  virtual void on_cancel(std::function<void()> leave) = 0;
   /// On the submitting thread or on an executor thread.
   virtual void done(Result<InferResult> result, RunTimes times) = 0;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The repository over a real folder: loading, broken models, replacing and removing while it runs, commands.
-#include "serving/repository.h"
+#include "serving/versions/repository.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The policy behind version_policy.h; no state, no input or output.
-#include "serving/version_policy.h"
+#include "serving/versions/version_policy.h"
 
 #include <algorithm>
 

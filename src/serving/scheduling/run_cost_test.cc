@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thresholds and the hysteresis between them.
-#include "serving/run_cost.h"
+#include "serving/scheduling/run_cost.h"
 
 #include <gtest/gtest.h>
 

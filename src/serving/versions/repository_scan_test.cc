@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layouts the scanner accepts, and the reasons it gives for what it leaves out.
-#include "serving/repository_scan.h"
+#include "serving/versions/repository_scan.h"
 
 #include <gtest/gtest.h>
 

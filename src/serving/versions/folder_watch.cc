@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // inotify over the folder and its two levels of subfolders; the queue may overflow or miss a folder made a
 // moment ago, which is why every event only means "look again" and polling goes on beside it.
-#include "serving/folder_watch.h"
+#include "serving/versions/folder_watch.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>

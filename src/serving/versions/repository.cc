@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control loop: scan, ask the policy, act, publish. Loading happens on this thread, outside the lock.
-#include "serving/repository.h"
+#include "serving/versions/repository.h"
 
 #include <fmt/format.h>
 
@@ -194,7 +194,7 @@ Result<VersionHandle> Repository::load_version(const FoundVersion& found,
                                                const std::shared_ptr<ModelMetrics>& metrics) {
   const std::string version_text = std::to_string(found.version);
   const TimePoint start = Clock::system().now();
-  auto model = found.backend->load({found.model, version_text, found.path, found.folder});
+  auto model = found.backend->load({found.model, version_text, found.path, found.folder}, {});
   (model ? metrics->loads_succeeded : metrics->loads_failed)->add();
   metrics->load_duration->observe(static_cast<std::uint64_t>((Clock::system().now() - start).count()));
   if (!model) return tl::unexpected(std::move(model).error());

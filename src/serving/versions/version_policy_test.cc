@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The policy as a table: situation in, next action out.
-#include "serving/version_policy.h"
+#include "serving/versions/version_policy.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reaper's thread sleeps until a version dies, destroys it, and hands freed memory back to the system.
-#include "serving/reaper.h"
+#include "serving/versions/reaper.h"
 
 #include <malloc.h>
 

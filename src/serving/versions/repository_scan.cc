@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The walk over the folder: two levels deep, names that start with a dot left out, symbolic links of the
 // operator followed (Kubernetes mounts models through them).
-#include "serving/repository_scan.h"
+#include "serving/versions/repository_scan.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
