@@ -45,6 +45,9 @@ constexpr std::array kTable = {
     OptionSpec{"onnxruntime-library", K::kPath, kModels, "libonnxruntime.so to load",
                [](O& o) { return F(&o.onnxruntime_library); }, "lib/ beside the program, then the system's"},
 
+    OptionSpec{"half-close-cancels", K::kBool, kNetwork,
+               "an HTTP/1.1 client that ends its side of the connection while it waits has left",
+               [](O& o) { return F(&o.limits.half_close_cancels); }},
     OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=DIALECT], repeatable; port 0 takes any free one",
                [](O& o) { return F(&o.listen); }},
     OptionSpec{"insecure", K::kBool, kNetwork, "allow to listen beyond this machine without credentials",

@@ -3,6 +3,7 @@
 // response, and a gRPC stream whose messages come one at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "core/http.h"
@@ -21,6 +22,9 @@ class Exchange {
   /// True once the client hung up, reset the stream, or the deadline's answer has been sent: nobody is
   /// waiting for respond() any more.  Thread-safe.
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
+  /// Calls `leave` when cancelled() turns true, at once if it has; not after respond(). At most one call an exchange.
+  /// Thread-safe; `leave` runs on any thread, must not block, and must not keep the exchange alive.
+  virtual void on_cancel(std::function<void()> leave) = 0;
   /// Sends the answer. At most one call has an effect; later ones are ignored.
   /// Thread-safe; on the owning I/O thread the bytes leave at the end of its turn.
   virtual void respond(Response response) = 0;
@@ -38,6 +42,8 @@ class MessageStream {
   virtual ~MessageStream() = default;
   [[nodiscard]] virtual const RequestHead& head() const noexcept = 0;
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
+  /// As Exchange::on_cancel(), for the message in work: a later call replaces the one before.
+  virtual void on_cancel(std::function<void()> leave) = 0;
   /// Queues one message (the parts of response.body together).
   virtual void send(Response message) = 0;
   /// Asks for the next message: exactly one on_message() or on_half_close() follows each call. Until then

@@ -41,10 +41,16 @@ class HeaderList {
   std::vector<Field> fields_;
 };
 
+/// What a listener speaks above its wire: paths mean different things to different products.
+/// kDefault: everything that does not collide; kAdmin: the server's own administration.
+enum class Dialect : unsigned char { kDefault, kAdmin };
+inline constexpr std::size_t kDialectCount = 2;
+
 /// `path`: as sent, percent escapes not decoded, without the query; `query`: what follows `?`, else empty.
 /// `scheme_host`: `http://127.0.0.1:8080` as the client addressed it, for pages that print URLs.
 struct RequestHead {
   Wire wire = Wire::kHttp1;
+  Dialect dialect = Dialect::kDefault;
   std::string method;
   std::string path;
   std::string query;

@@ -9,16 +9,14 @@
 
 namespace protean {
 
-std::vector<std::unique_ptr<Protocol>> make_builtin_protocols(const ProtocolOptions& options,
-                                                              metrics::Registry& registry) {
+ProtocolSets make_builtin_protocols(const ProtocolOptions& options, metrics::Registry& registry) {
   OpenInferenceOptions open_inference;
   open_inference.json_depth_max = options.json_depth_max;
-  std::vector<std::unique_ptr<Protocol>> protocols;
-  protocols.push_back(make_open_inference(std::move(open_inference)));
-  protocols.push_back(make_grpc_standard());
-  protocols.push_back(make_metrics_page(registry));
-  protocols.push_back(make_documentation());
-  return protocols;
+  const std::shared_ptr<const Protocol> metrics_page = make_metrics_page(registry);
+  ProtocolSets sets;
+  sets[static_cast<std::size_t>(Dialect::kDefault)] = {make_open_inference(std::move(open_inference)),
+                                                       make_grpc_standard(), metrics_page, make_documentation()};
+  return sets;
 }
 
 }  // namespace protean

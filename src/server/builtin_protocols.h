@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of dialects the default listener speaks, in the order they are asked whether a path is theirs.
+// The lists of what each listener speaks, in the order the protocols are asked whether a path is theirs.
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <vector>
 
 #include "base/metrics.h"
 #include "core/operation.h"
 #include "core/protocol.h"
+#include "server/request_path.h"
 
 namespace protean {
 
@@ -17,7 +16,6 @@ struct ProtocolOptions {
 };
 
 /// `registry` outlives the protocols.
-[[nodiscard]] std::vector<std::unique_ptr<Protocol>> make_builtin_protocols(const ProtocolOptions& options,
-                                                                            metrics::Registry& registry);
+[[nodiscard]] ProtocolSets make_builtin_protocols(const ProtocolOptions& options, metrics::Registry& registry);
 
 }  // namespace protean

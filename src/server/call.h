@@ -27,7 +27,6 @@ class Call : public InferCall {
   [[nodiscard]] RequestView view() const noexcept { return {head(), body()}; }
 
   void done(Result<InferResult> result, RunTimes run_times) override;
-  void on_cancel(std::function<void()> /*leave*/) override {}
 
   const Protocol* protocol = nullptr;
   Operation operation;
@@ -48,6 +47,7 @@ class ExchangeCall final : public Call {
   [[nodiscard]] const Slice& body() const noexcept override { return exchange_->body(); }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return exchange_->complete_at(); }
   [[nodiscard]] bool cancelled() const noexcept override { return exchange_->cancelled(); }
+  void on_cancel(std::function<void()> leave) override { exchange_->on_cancel(std::move(leave)); }
   void reply(Response response) override { exchange_->respond(std::move(response)); }
 
  private:
@@ -91,6 +91,7 @@ class StreamCall final : public Call {
   [[nodiscard]] const Slice& body() const noexcept override { return message_; }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return complete_at_; }
   [[nodiscard]] bool cancelled() const noexcept override { return calls_->stream().cancelled(); }
+  void on_cancel(std::function<void()> leave) override { calls_->stream().on_cancel(std::move(leave)); }
   void reply(Response response) override { calls_->reply(std::move(response)); }
   [[nodiscard]] const std::shared_ptr<StreamCalls>& calls() const noexcept { return calls_; }
 

@@ -26,7 +26,7 @@ Response no_such_path(const RequestHead& head) {
 
 }  // namespace
 
-RequestPath::RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Protocol>> protocols)
+RequestPath::RequestPath(RequestPathParts parts, ProtocolSets protocols)
     : parts_(parts),
       protocols_(std::move(protocols)),
       unroutable_(parts_.registry.counter("protean_unroutable_requests",
@@ -34,7 +34,7 @@ RequestPath::RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Pro
       unresolved_(parts_.registry) {}
 
 const Protocol* RequestPath::find_protocol(const RequestHead& head) const noexcept {
-  for (const auto& protocol : protocols_) {
+  for (const auto& protocol : protocols_[static_cast<std::size_t>(head.dialect)]) {
     if (protocol->claims(head)) return protocol.get();
   }
   return nullptr;

@@ -2,6 +2,7 @@
 // The way of a request through the house, the same for every transport and dialect.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -29,10 +30,13 @@ struct RequestPathParts {
   metrics::Registry& registry;
 };
 
+/// For each Dialect, the protocols that its listeners speak, in the order they are asked whether a path is theirs.
+using ProtocolSets = std::array<std::vector<std::shared_ptr<const Protocol>>, kDialectCount>;
+
 /// Thread-safe.
 class RequestPath final : public RequestHandler {
  public:
-  RequestPath(RequestPathParts parts, std::vector<std::unique_ptr<Protocol>> protocols);
+  RequestPath(RequestPathParts parts, ProtocolSets protocols);
 
   [[nodiscard]] BodyMode body_mode(const RequestHead& head) const override;
   void on_exchange(std::shared_ptr<Exchange> exchange) override;
@@ -51,7 +55,7 @@ class RequestPath final : public RequestHandler {
   void watch_ready(const std::shared_ptr<Call>& call);
 
   const RequestPathParts parts_;
-  const std::vector<std::unique_ptr<Protocol>> protocols_;
+  const ProtocolSets protocols_;
   const std::shared_ptr<metrics::Counter> unroutable_;
   UnresolvedRequests unresolved_;
   std::mutex mutex_;

@@ -40,6 +40,7 @@ class MemoryExchange final : public Exchange {
   [[nodiscard]] const Slice& body() const noexcept override { return body_; }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return head_.received_at; }
   [[nodiscard]] bool cancelled() const noexcept override { return false; }
+  void on_cancel(std::function<void()>) override {}
   void respond(Response response) override { answer_.set_value(std::move(response)); }
   void start(Response) override { FAIL() << "not expected here"; }
   void write(Slice) override { FAIL() << "not expected here"; }
@@ -64,6 +65,7 @@ class MemoryStream final : public MessageStream {
   }
   [[nodiscard]] const RequestHead& head() const noexcept override { return head_; }
   [[nodiscard]] bool cancelled() const noexcept override { return gone; }
+  void on_cancel(std::function<void()>) override {}
   void send(Response message) override { sent.push_back(text_of(message)); }
   void next() override { ++asked; }
   void finish(std::optional<Code> code, std::string message) override {
@@ -83,11 +85,10 @@ class MemoryStream final : public MessageStream {
   RequestHead head_;
 };
 
-std::vector<std::unique_ptr<Protocol>> protocols() {
-  std::vector<std::unique_ptr<Protocol>> all;
-  all.push_back(make_open_inference());
-  all.push_back(make_grpc_standard());
-  return all;
+ProtocolSets protocols() {
+  ProtocolSets sets;
+  sets[static_cast<std::size_t>(Dialect::kDefault)] = {make_open_inference(), make_grpc_standard()};
+  return sets;
 }
 
 class RequestPathTest : public ::testing::Test {

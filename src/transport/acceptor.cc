@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "transport/server.h"
 #include "transport/transport_metrics.h"
 
 namespace protean {
@@ -63,11 +64,12 @@ Acceptor::Acceptor(const TransportContext& context, ConnectionCount& count, std:
 
 Acceptor::~Acceptor() { stop(); }
 
-Result<tcp::endpoint> Acceptor::listen(const std::string& host, std::uint16_t port, std::shared_ptr<TlsContext> tls) {
-  const std::string address = address_text(host, port);
+Result<tcp::endpoint> Acceptor::listen(const ListenerOptions& options, std::shared_ptr<TlsContext> tls) {
+  const std::string& host = options.host;
+  const std::string address = address_text(host, options.port);
   error_code error;
   tcp::resolver resolver(io_);
-  const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error);
+  const auto found = resolver.resolve(host, std::to_string(options.port), tcp::resolver::passive, error);
   if (error || found.empty()) {
     return fail(Code::kInvalidArgument,
                 "cannot listen on " + address + ": no address for host '" + host + "': " + error.message());
@@ -83,7 +85,7 @@ Result<tcp::endpoint> Acceptor::listen(const std::string& host, std::uint16_t po
   const tcp::endpoint bound = socket.local_endpoint(error);
   if (error) return listen_error(address, error);
   listeners_.push_back(
-      std::unique_ptr<Listener>(new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_)}));
+      std::unique_ptr<Listener>(new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_), options.dialect}));
   return bound;
 }
 
@@ -167,7 +169,7 @@ void Acceptor::hand_over(const Listener& listener, int descriptor, std::string p
     if (loops_[candidate]->load() < loops_[best]->load()) best = candidate;
   }
   next_loop_ = (best + 1) % loops_.size();
-  loops_[best]->adopt({descriptor, std::move(peer), listener.tls});
+  loops_[best]->adopt({descriptor, std::move(peer), listener.tls, listener.dialect});
 }
 
 void Acceptor::watch_certificates() {

@@ -16,6 +16,8 @@
 
 namespace protean {
 
+struct ListenerOptions;
+
 /// Made, started and stopped by the server's thread.
 class Acceptor {
  public:
@@ -27,8 +29,8 @@ class Acceptor {
 
   /// Binds and listens; connections wait in the kernel until start().  Port 0: the kernel chooses.
   /// Errors: kInvalidArgument (no such host), kAlreadyExists (port in use), kPermissionDenied, kUnavailable.
-  [[nodiscard]] Result<boost::asio::ip::tcp::endpoint> listen(const std::string& host, std::uint16_t port,
-                                                              std::shared_ptr<TlsContext> tls);
+  [[nodiscard]] Result<boost::asio::ip::tcp::endpoint> listen(const ListenerOptions& options,
+                                                           std::shared_ptr<TlsContext> tls);
   void start();
   /// Closes the listening sockets and joins the thread.  Again: no effect.
   void stop();
@@ -38,6 +40,7 @@ class Acceptor {
     boost::asio::ip::tcp::acceptor socket;
     std::shared_ptr<TlsContext> tls;
     boost::asio::steady_timer backoff;
+    Dialect dialect = Dialect::kDefault;
   };
   void wait(Listener& listener);
   void accept_all(Listener& listener);

@@ -42,6 +42,7 @@ Connection::Connection(IoLoop& loop, AcceptedSocket socket, std::size_t index)
       mailbox_(loop.mailbox()),
       descriptor_(socket.descriptor),
       peer_(std::move(socket.peer)),
+      dialect_(socket.dialect),
       tls_(socket.tls != nullptr ? socket.tls->accept(socket.descriptor) : nullptr),
       index_(index),
       phase_(socket.tls != nullptr ? Phase::kHandshake : Phase::kSniffing) {

@@ -47,6 +47,7 @@ class Connection final : public SessionHost {
   std::uint64_t run_at(TimePoint when, std::function<void()> task) override;
   void cancel_timer(std::uint64_t id) override;
   [[nodiscard]] const std::string& peer() const noexcept override { return peer_; }
+  [[nodiscard]] Dialect dialect() const noexcept override { return dialect_; }
   [[nodiscard]] bool is_tls() const noexcept override { return tls_ != nullptr; }
 
  private:
@@ -85,6 +86,7 @@ class Connection final : public SessionHost {
   const int descriptor_;  // socket_ owns it
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   const std::string peer_;
+  const Dialect dialect_;
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Session> session_;
   OutputQueue output_;

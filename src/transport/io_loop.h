@@ -27,6 +27,7 @@ struct AcceptedSocket {
   int descriptor = -1;
   std::string peer;
   std::shared_ptr<const TlsContext> tls;  // nullptr: plain
+  Dialect dialect = Dialect::kDefault;    // of the listener that accepted it
 };
 
 /// Made and destroyed by the server's thread; what is not called thread-safe is for the loop's own thread.

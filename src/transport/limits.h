@@ -13,6 +13,7 @@ struct Limits {
   std::size_t chunks_max = 65536;                        // pieces of one chunked HTTP/1.1 body
   std::size_t connections_max = 10000;                   // open connections; more are closed at once
   std::size_t streams_max = 256;                         // concurrent streams of one HTTP/2 connection
+  bool half_close_cancels = true;                        // a client that ends its side while it waits has left
   std::size_t pipeline_max = 64;                         // answers one HTTP/1.1 connection may owe
   std::size_t output_bytes_max = std::size_t{16} << 20;  // unsent bytes after which a connection stops reading
   std::chrono::milliseconds header_time_max{10'000};     // first byte to the end of the head (and TLS handshake)

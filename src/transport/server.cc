@@ -41,8 +41,8 @@ Status TransportServer::listen(const ListenerOptions& listener) {
   if (listener.tls) {
     TRY(tls, TlsContext::make(*listener.tls));
   }
-  TRY(const auto endpoint, acceptor_->listen(listener.host, listener.port, tls));
-  bound_.push_back({endpoint.address().to_string(), endpoint.port(), tls != nullptr});
+  TRY(const auto endpoint, acceptor_->listen(listener, tls));
+  bound_.push_back({endpoint.address().to_string(), endpoint.port(), tls != nullptr, listener.dialect});
   return {};
 }
 

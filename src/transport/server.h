@@ -23,6 +23,7 @@ struct ListenerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   std::optional<TlsFiles> tls;
+  Dialect dialect = Dialect::kDefault;
 };
 
 /// `host` is numeric.
@@ -30,6 +31,7 @@ struct BoundAddress {
   std::string host;
   std::uint16_t port = 0;
   bool tls = false;
+  Dialect dialect = Dialect::kDefault;
   /// `https://127.0.0.1:8443`.
   [[nodiscard]] std::string url() const;
 };

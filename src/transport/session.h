@@ -48,6 +48,7 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   virtual void cancel_timer(std::uint64_t id) = 0;
   [[nodiscard]] virtual const std::string& peer() const noexcept = 0;
   [[nodiscard]] virtual bool is_tls() const noexcept = 0;
+  [[nodiscard]] virtual Dialect dialect() const noexcept = 0;
 };
 
 /// One wire protocol on one connection.  Loop-thread only.

@@ -52,6 +52,7 @@ class MemoryHost final : public SessionHost {
   }
   void cancel_timer(std::uint64_t id) override { timers_.erase(id); }
   [[nodiscard]] const std::string& peer() const noexcept override { return peer_; }
+  [[nodiscard]] Dialect dialect() const noexcept override { return Dialect::kDefault; }
   [[nodiscard]] bool is_tls() const noexcept override { return tls_; }
 
   /// Runs what other threads have posted.

@@ -18,6 +18,7 @@ Http1Exchange::Http1Exchange(std::shared_ptr<Http1Link> link, Request request)
     : link_(std::move(link)), request_(std::move(request)) {}
 
 Http1Exchange::~Http1Exchange() {
+  if (listener_ != 0) link_->left.forget(listener_);
   if (move_on(State::kOpen, State::kDone)) {
     send(Kind::kWhole, error_response(500, "the server dropped the request without an answer"));
   } else if (move_on(State::kStreaming, State::kDone)) {
@@ -49,7 +50,7 @@ void Http1Exchange::finish() {
 }
 
 void Http1Exchange::send(Kind kind, Response response) {
-  if (cancelled()) return;
+  if (link_->closed.load(std::memory_order_relaxed)) return;
   const SessionHost& host = *link_->host;
   AnswerSink::Answer answer{kind, request_.sequence, std::move(response), {}};
   if (answer.response.write_time != nullptr) answer.at = link_->clock->now();

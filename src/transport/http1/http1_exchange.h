@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/cancel_signal.h"
 #include "core/exchange.h"
 #include "core/memory_budget.h"
 #include "transport/session.h"
@@ -35,6 +36,7 @@ struct Http1Link {
   const Clock* const clock;  // host.context() may be gone once the connection is
   AnswerSink* sink;          // loop-thread only; nullptr once cut
   std::atomic<bool> closed{false};
+  CancelSignal left;  // closed, or half-closed by a client that is taken to be gone
 };
 
 /// Thread-safe as Exchange asks.
@@ -54,7 +56,8 @@ class Http1Exchange final : public Exchange {
   [[nodiscard]] const RequestHead& head() const noexcept override { return request_.head; }
   [[nodiscard]] const Slice& body() const noexcept override { return request_.body; }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return request_.complete_at; }
-  [[nodiscard]] bool cancelled() const noexcept override { return link_->closed.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool cancelled() const noexcept override { return link_->left.cancelled(); }
+  void on_cancel(std::function<void()> leave) override { listener_ = link_->left.listen(std::move(leave)); }
   void respond(Response response) override;
   void start(Response head) override;
   void write(Slice piece) override;
@@ -69,6 +72,7 @@ class Http1Exchange final : public Exchange {
   const std::shared_ptr<Http1Link> link_;
   const Request request_;
   const std::optional<Reservation> memory_;
+  std::uint64_t listener_ = 0;  // written before the answer, read by it
   std::atomic<State> state_{State::kOpen};
 };
 

@@ -195,6 +195,7 @@ Result<Slice> Http1Session::take_body() {
 void Http1Session::dispatch(RequestHead head, Slice body) {
   head.wire = Wire::kHttp1;
   head.peer = host_.peer();
+  head.dialect = host_.dialect();
   head.received_at = head_started_;
   const bool coded = body_ && coding_;
   Http1Exchange::Request request{std::move(head), std::move(body), coded ? now() : last_bytes_,
@@ -239,6 +240,7 @@ void Http1Session::on_peer_finished() {
   peer_finished_ = true;
   if (in_message()) context_.metrics->refused("client_left");
   if (in_message() || input_.empty()) stop_reading();
+  if (context_.limits.half_close_cancels) link_->left.cancel();
 }
 
 // ---- answers --------------------------------------------------------------------------------------------------------
@@ -375,6 +377,7 @@ void Http1Session::on_closed() {
   if (link_->sink == nullptr) return;
   link_->sink = nullptr;
   link_->closed.store(true, std::memory_order_relaxed);
+  link_->left.cancel();
   stop_reading();
   owed_.clear();
   owed_front_ = 0;

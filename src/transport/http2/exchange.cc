@@ -32,6 +32,11 @@ StreamHandle::~StreamHandle() {
   if (state() != State::kDone) send(CommandKind::kDropped);
 }
 
+void StreamHandle::listen(std::function<void()> leave) {
+  if (listener_ != 0) signal_.forget(listener_);
+  listener_ = signal_.listen(std::move(leave));
+}
+
 void StreamHandle::send(CommandKind kind, Response response, bool compressed) {
   const TimePoint at = response.write_time ? mailbox_->clock().now() : TimePoint{};
   mailbox_->send({kind, stream_id_, compressed, at, std::move(response)});

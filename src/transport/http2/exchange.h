@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "core/cancel_signal.h"
 #include "core/exchange.h"
 #include "transport/http2/mailbox.h"
 
@@ -20,7 +21,7 @@ class StreamHandle {
   StreamHandle(const StreamHandle&) = delete;
   StreamHandle& operator=(const StreamHandle&) = delete;
   /// Thread-safe.
-  void cancel() noexcept { cancelled_.store(true, std::memory_order_release); }
+  void cancel() { signal_.cancel(); }
 
  protected:
   ~StreamHandle();
@@ -33,10 +34,13 @@ class StreamHandle {
   const std::shared_ptr<StreamMailbox> mailbox_;
   const std::int32_t stream_id_;
   const RequestHead head_;
-  std::atomic<bool> cancelled_{false};
+  void listen(std::function<void()> leave);
+
+  CancelSignal signal_;
 
  private:
   std::atomic<State> state_{State::kOpen};
+  std::uint64_t listener_ = 0;
 };
 
 /// How answers are coded for the client that asked.
@@ -54,7 +58,8 @@ class WholeExchange final : public Exchange, public StreamHandle {
   [[nodiscard]] const RequestHead& head() const noexcept override { return head_; }
   [[nodiscard]] const Slice& body() const noexcept override { return body_; }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return complete_at_; }
-  [[nodiscard]] bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool cancelled() const noexcept override { return signal_.cancelled(); }
+  void on_cancel(std::function<void()> leave) override { listen(std::move(leave)); }
   void respond(Response response) override;
   void start(Response head) override;
   void write(Slice piece) override;
@@ -72,7 +77,8 @@ class StreamExchange final : public MessageStream, public StreamHandle {
   StreamExchange(std::shared_ptr<StreamMailbox> mailbox, std::int32_t stream_id, RequestHead head, AnswerCoding coding);
 
   [[nodiscard]] const RequestHead& head() const noexcept override { return head_; }
-  [[nodiscard]] bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool cancelled() const noexcept override { return signal_.cancelled(); }
+  void on_cancel(std::function<void()> leave) override { listen(std::move(leave)); }
   void send(Response message) override;
   void next() override;
   void finish(std::optional<Code> code, std::string message) override;

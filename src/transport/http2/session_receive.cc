@@ -141,6 +141,7 @@ void Http2Session::on_head(Stream& stream, bool ended) {
     return refuse(stream, {problem.status, problem.message, problem.status == 431 ? "head_too_large" : "malformed"});
   }
   head.peer = host_.peer();
+  head.dialect = host_.dialect();
   switch (grpc::classify_content_type(stream.reader.content_type())) {
     case grpc::ContentType::kOther: break;
     case grpc::ContentType::kUnsupported:
