@@ -211,6 +211,8 @@ class Triton(Server):
         self.tools = tools
         self.models = models
         self.paths = paths
+        self.batch_rows_max = {}  # model name: rows of its dynamic batcher; absent: no batching
+        self.flags = []
 
     def environment(self):
         return dict(os.environ, PROTEAN_BENCH_ONNXRUNTIME=str(self.paths.onnxruntime))
@@ -224,21 +226,23 @@ class Triton(Server):
         for model in self.models.values():
             (repository / model.name / model.version).mkdir(parents=True)
             shutil.copy(model.path, repository / model.name / model.version / "model.onnx")
-            (repository / model.name / "config.pbtxt").write_text(triton_config(model))
+            (repository / model.name / "config.pbtxt").write_text(triton_config(model, self.batch_rows_max.get(model.name, 0)))
         return [self.paths.triton / "bin" / "tritonserver", f"--model-repository={repository}",
                 f"--backend-directory={backends}", f"--http-port={self.port}", f"--grpc-port={self.grpc_port}",
-                "--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--allow-metrics=false", "--log-info=false"]
+                "--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--allow-metrics=false", "--log-info=false", *self.flags]
 
 
-def triton_config(model):
-    """The config.pbtxt of one model: no batching, one instance on the CPU."""
+def triton_config(model, batch_rows_max=0):
+    """The config.pbtxt of one model: one instance on the CPU; with the dynamic batcher when `batch_rows_max` > 0."""
 
     def tensors(kind, declared):
+        skipped = 1 if batch_rows_max else 0  # the batcher adds the first dimension itself
         rows = ",\n".join(
-            f'  {{ name: "{t["name"]}" data_type: TYPE_{t["datatype"]} dims: {json.dumps(t["shape"])} }}'
+            f'  {{ name: "{t["name"]}" data_type: TYPE_{t["datatype"]} dims: {json.dumps(t["shape"][skipped:])} }}'
             for t in declared)
         return f"{kind} [\n{rows}\n]\n"
 
-    return (f'name: "{model.name}"\nbackend: "onnx_minimal"\nmax_batch_size: 0\n'
+    batcher = "dynamic_batching { }\n" if batch_rows_max else ""
+    return (f'name: "{model.name}"\nbackend: "onnx_minimal"\nmax_batch_size: {batch_rows_max}\n' + batcher +
             "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
             + tensors("input", model.signature["inputs"]) + tensors("output", model.signature["outputs"]))

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The NVIDIA Triton wheel ships the server without its ONNX Runtime backend. This is a native backend of the least
-// code: for each request it runs the same ONNX Runtime library on Triton's own input buffer and copies the outputs into
-// Triton's response. Triton's real backend does more (batching, statistics, device placement), so what is measured is a
-// lower bound of Triton's cost. The declarations follow triton-inference-server/core, include/triton/core, API 1.x.
+// code: for each request, or for all that Triton's dynamic batcher put together, it runs the same ONNX Runtime library
+// (on Triton's own input buffer when it is one request) and copies the outputs into Triton's responses. Triton's real
+// backend does more (statistics, device placement), so what is measured is a lower bound of Triton's cost. The declarations follow triton-inference-server/core, include/triton/core, API 1.x.
 //
 // PROTEAN_BENCH_ONNXRUNTIME in the environment is the path of libonnxruntime.so; a model is VERSION/model.onnx.
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "onnx_session.h"
 
@@ -70,7 +72,13 @@ int triton_datatype(ONNXTensorElementDataType type) {
   }
 }
 
-Ort::Value input_view(TRITONBACKEND_Request* request, const TensorSignature& signature, std::string& joined) {
+struct InputBytes {
+  std::vector<int64_t> shape;
+  const void* data = nullptr;  // of the request, or of `joined` below
+  uint64_t bytes = 0;
+};
+
+InputBytes read_input(TRITONBACKEND_Request* request, const TensorSignature& signature, std::string& joined) {
   TRITONBACKEND_Input* input = nullptr;
   check(TRITONBACKEND_RequestInput(request, signature.name.c_str(), &input));
   const int64_t* shape = nullptr;
@@ -87,16 +95,24 @@ Ort::Value input_view(TRITONBACKEND_Request* request, const TensorSignature& sig
     if (buffers > 1) joined.append(static_cast<const char*>(data), part_bytes);
   }
   if (buffers > 1) data = joined.data();
-  return OnnxSession::view(const_cast<void*>(data), bytes, signature.type, {shape, shape + dims});
+  return {{shape, shape + dims}, data, bytes};
 }
 
+/// Rows [first, first + rows) of each result; all of it when `rows` is 0.
 void fill_response(TRITONBACKEND_Response* response, const OnnxSession& session,
-                   const std::vector<Ort::Value>& results) {
+                   const std::vector<Ort::Value>& results, int64_t first = 0, int64_t rows = 0) {
   for (size_t i = 0; i < results.size(); ++i) {
     const auto& signature = session.outputs()[i];
     const auto info = results[i].GetTensorTypeAndShapeInfo();
-    const auto shape = info.GetShape();
-    const uint64_t bytes = info.GetElementCount() * element_bytes(signature.type);
+    auto shape = info.GetShape();
+    uint64_t bytes = info.GetElementCount() * element_bytes(signature.type);
+    uint64_t offset = 0;
+    if (rows > 0) {
+      const uint64_t row_bytes = bytes / static_cast<uint64_t>(shape[0]);
+      offset = row_bytes * static_cast<uint64_t>(first);
+      bytes = row_bytes * static_cast<uint64_t>(rows);
+      shape[0] = rows;
+    }
     TRITONBACKEND_Output* output = nullptr;
     check(TRITONBACKEND_ResponseOutput(response, &output, signature.name.c_str(), triton_datatype(signature.type),
                                        shape.data(), static_cast<uint32_t>(shape.size())));
@@ -104,7 +120,7 @@ void fill_response(TRITONBACKEND_Response* response, const OnnxSession& session,
     int memory_type = kMemoryCpu;
     int64_t memory_type_id = 0;
     check(TRITONBACKEND_OutputBuffer(output, &buffer, bytes, &memory_type, &memory_type_id));
-    std::memcpy(buffer, results[i].GetTensorRawData(), bytes);
+    std::memcpy(buffer, static_cast<const char*>(results[i].GetTensorRawData()) + offset, bytes);
   }
 }
 
@@ -115,13 +131,51 @@ void answer(OnnxSession& session, TRITONBACKEND_Request* request) {
   try {
     std::vector<std::string> joined(session.inputs().size());
     std::vector<Ort::Value> inputs;
-    for (size_t i = 0; i < joined.size(); ++i) inputs.push_back(input_view(request, session.inputs()[i], joined[i]));
+    for (size_t i = 0; i < joined.size(); ++i) {
+      const auto& signature = session.inputs()[i];
+      const InputBytes input = read_input(request, signature, joined[i]);
+      inputs.push_back(OnnxSession::view(const_cast<void*>(input.data), input.bytes, signature.type, input.shape));
+    }
     fill_response(response, session, session.run(inputs));
   } catch (const std::exception& error) {
     failure = TRITONSERVER_ErrorNew(kInternal, error.what());
   }
   check(TRITONBACKEND_ResponseSend(response, kFinal, failure));
   check(TRITONBACKEND_RequestRelease(request, kReleaseAll));
+}
+
+/// What the dynamic batcher put together, in one run: rows of all requests behind one another.
+void answer_together(OnnxSession& session, std::span<TRITONBACKEND_Request* const> requests) {
+  std::vector<std::string> joined(session.inputs().size());
+  std::vector<std::vector<int64_t>> shapes(joined.size());
+  std::vector<int64_t> rows;
+  for (TRITONBACKEND_Request* request : requests) {
+    for (size_t i = 0; i < joined.size(); ++i) {
+      std::string parts;
+      const InputBytes input = read_input(request, session.inputs()[i], parts);
+      joined[i].append(static_cast<const char*>(input.data), input.bytes);
+      if (shapes[i].empty()) {
+        shapes[i] = input.shape;
+      } else {
+        shapes[i][0] += input.shape[0];
+      }
+      if (i == 0) rows.push_back(input.shape[0]);
+    }
+  }
+  std::vector<Ort::Value> inputs;
+  for (size_t i = 0; i < joined.size(); ++i) {
+    inputs.push_back(OnnxSession::view(joined[i].data(), joined[i].size(), session.inputs()[i].type, shapes[i]));
+  }
+  const auto results = session.run(inputs);
+  int64_t first = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    TRITONBACKEND_Response* response = nullptr;
+    check(TRITONBACKEND_ResponseNew(&response, requests[i]));
+    fill_response(response, session, results, first, rows[i]);
+    first += rows[i];
+    check(TRITONBACKEND_ResponseSend(response, kFinal, nullptr));
+    check(TRITONBACKEND_RequestRelease(requests[i], kReleaseAll));
+  }
 }
 
 }  // namespace
@@ -159,8 +213,11 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstan
     void* state = nullptr;
     protean::bench::check(TRITONBACKEND_ModelInstanceModel(instance, &model));
     protean::bench::check(TRITONBACKEND_ModelState(model, &state));
-    for (uint32_t i = 0; i < count; ++i) {
-      protean::bench::answer(*static_cast<protean::bench::OnnxSession*>(state), requests[i]);
+    auto& session = *static_cast<protean::bench::OnnxSession*>(state);
+    if (count > 1) {
+      protean::bench::answer_together(session, {requests, count});
+    } else {
+      protean::bench::answer(session, requests[0]);
     }
     return nullptr;
   } catch (const std::exception& error) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "core/tensor.h"
 
 namespace protean {
@@ -45,6 +46,11 @@ struct InferRequest {
   TimePoint deadline = kNever;
   std::uint32_t priority = 0;
 };
+
+/// Takes what the request's parameters say about its scheduling: `priority` (1 to 9, 0 for the model's default) and
+/// `timeout` (microseconds from `received_at`; 0: none), as Triton's clients send them. The parameters stay listed.
+/// Errors: kInvalidArgument for another type or a value out of range.
+[[nodiscard]] Status read_scheduling(InferRequest& request, TimePoint received_at);
 
 struct InferOutput {
   std::string name;

@@ -40,6 +40,11 @@ class ModelMetrics {
   std::array<std::shared_ptr<metrics::Histogram>, kStageCount> stages;  // nanoseconds
   std::shared_ptr<metrics::Histogram> duration;                         // nanoseconds, read to encode
   std::shared_ptr<metrics::Histogram> batch_rows;                       // rows of one run
+  std::shared_ptr<metrics::Gauge> queue_requests;                       // waiting for a run
+  std::shared_ptr<metrics::Counter> refused_full;                       // the queue was full
+  std::shared_ptr<metrics::Counter> refused_deadline;                   // the answer would have come too late
+  std::shared_ptr<metrics::Counter> expired;                            // deadline passed while waiting
+  std::shared_ptr<metrics::Counter> cancelled;                          // the client left while waiting
   std::shared_ptr<metrics::Counter> request_bytes;
   std::shared_ptr<metrics::Counter> response_bytes;
   std::shared_ptr<metrics::Counter> loads_succeeded;

@@ -144,6 +144,7 @@ class OpenInference : public Protocol {
     infer.model = std::move(route.model);
     infer.version = std::move(route.version);
     infer.deadline = request.head.deadline;
+    TRY_STATUS(read_scheduling(infer, request.head.received_at));
     return infer;
   }
 
@@ -158,6 +159,7 @@ class OpenInference : public Protocol {
       case Method::kModelStreamInfer: {
         TRY(InferRequest infer, decode_grpc_infer(request.body, limits_));
         infer.deadline = request.head.deadline;
+        TRY_STATUS(read_scheduling(infer, request.head.received_at));
         return infer;
       }
       case Method::kModelReady: {
