@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 
 #include <new>
+#include <optional>
 #include <utility>
 
+#include "backends/onnxruntime/graph_cache.h"
+#include "backends/onnxruntime/graph_loader.h"
 #include "backends/onnxruntime/model_file.h"
 #include "backends/onnxruntime/onnx_model.h"
-#include "backends/onnxruntime/prepare_model.h"
 #include "backends/onnxruntime/recognise.h"
 #include "backends/onnxruntime/runtime.h"
 #include "backends/onnxruntime/session.h"
@@ -21,21 +23,14 @@ namespace {
 
 constexpr int kThreadsMax = 1024;
 
-Result<PreparedModel> read_and_prepare(const ModelFiles& files) {
-  TRY(const auto file, ModelFile::open(files.path));
-  if (file.size() > kModelBytesMax) {
-    return fail(Code::kInvalidArgument,
-                "the file has " + std::to_string(file.size()) + " bytes, more than any ONNX file can have (2^31-1)");
-  }
-  // Where the file itself is: the version's folder, or one inside it.
-  TRY(const auto folder, ModelFolder::open(files.path.parent_path()));
-  TRY(auto bytes, file.read_all());
-  return prepare_model(std::move(bytes), folder);
-}
-
 class OnnxRuntimeBackend final : public Backend {
  public:
-  explicit OnnxRuntimeBackend(Result<std::shared_ptr<const OnnxRuntime>> runtime) : runtime_(std::move(runtime)) {}
+  /// `cache`: nullptr for none; `cache_note`: why there is none although it was asked for.
+  OnnxRuntimeBackend(Result<std::shared_ptr<const OnnxRuntime>> runtime, std::shared_ptr<GraphCache> cache,
+                     std::string cache_note)
+      : runtime_(std::move(runtime)), cache_note_(std::move(cache_note)) {
+    if (runtime_) loader_.emplace(*runtime_, std::move(cache));
+  }
 
   [[nodiscard]] std::string_view id() const noexcept override { return "onnxruntime"; }
   [[nodiscard]] std::string description() const override {
@@ -45,9 +40,11 @@ class OnnxRuntimeBackend final : public Backend {
   [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions& options) override;
 
  private:
-  Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files) const;
+  Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files, const LoadOptions& options) const;
 
   const Result<std::shared_ptr<const OnnxRuntime>> runtime_;
+  const std::string cache_note_;
+  std::optional<GraphLoader> loader_;  // constant after construction
 };
 
 Result<bool> OnnxRuntimeBackend::recognises(const std::filesystem::path& path) const {
@@ -58,22 +55,25 @@ Result<bool> OnnxRuntimeBackend::recognises(const std::filesystem::path& path) c
                          [&](std::uint64_t offset, std::span<std::byte> out) { return file.read(offset, out); });
 }
 
-Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load_checked(const ModelFiles& files) const {
-  TRY(const auto prepared, read_and_prepare(files));
-  TRY(auto session, OnnxSession::make(*runtime_, prepared));
-  TRY(auto signature, read_signature(*session, prepared.facts));
+Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load_checked(const ModelFiles& files,
+                                                                const LoadOptions& options) const {
+  TRY(auto graph, loader_->load(files, options));
+  TRY(auto signature, read_signature(*graph.session, graph.facts));
   for (const auto& output : signature.left_out) {
     log::warning("output left out: no protocol here carries it",
                  {{"model", files.model}, {"version", files.version}, {"output", output}});
   }
-  return std::make_unique<OnnxModel>(std::move(session), std::move(signature));
+  if (!cache_note_.empty()) graph.notes.push_back(cache_note_);
+  const auto memory = graph.session->memory();
+  return std::make_unique<OnnxModel>(std::move(graph.session), std::move(signature),
+                                     LoadReport{memory, std::move(graph.notes)});
 }
 
-Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load(const ModelFiles& files, const LoadOptions& /*options*/) {
+Result<std::unique_ptr<Model>> OnnxRuntimeBackend::load(const ModelFiles& files, const LoadOptions& options) {
   if (!runtime_) return tl::unexpected<Error>(runtime_.error());
   auto model = [&]() -> Result<std::unique_ptr<Model>> {
     try {
-      return load_checked(files);
+      return load_checked(files, options);
     } catch (const std::bad_alloc&) {
       return fail(Code::kResourceExhausted, "no memory left to load it");
     }
@@ -92,7 +92,19 @@ Result<std::unique_ptr<Backend>> make_onnxruntime_backend(const OnnxRuntimeOptio
     return fail(Code::kInvalidArgument, "onnxruntime intra-op threads: " + std::to_string(options.intra_op_threads) +
                                             ", expected 0 to " + std::to_string(kThreadsMax));
   }
-  return std::make_unique<OnnxRuntimeBackend>(OnnxRuntime::load(options));
+  auto runtime = OnnxRuntime::load(options);
+  std::shared_ptr<GraphCache> cache;
+  std::string note;
+  if (runtime && !options.cache_folder.empty()) {
+    auto opened = GraphCache::open(options.cache_folder, options.cache_bytes_max);
+    if (opened) {
+      cache = *std::move(opened);
+    } else {
+      note = "no cache: " + opened.error().message;
+      log::warning("models load without a cache of optimised graphs", {{"reason", opened.error().message}});
+    }
+  }
+  return std::make_unique<OnnxRuntimeBackend>(std::move(runtime), std::move(cache), std::move(note));
 }
 
 }  // namespace protean

@@ -18,6 +18,7 @@ constexpr unsigned kFirstPower = std::bit_width(kPooledBytesMin) - 1;
 
 struct alignas(kAlignment) Header {
   std::size_t size_class;
+  std::size_t bytes;
 };
 
 struct SizeClass {
@@ -41,7 +42,7 @@ std::size_t bytes_of(std::size_t index) noexcept {
 Header* new_block(std::size_t bytes, std::size_t size_class) noexcept {
   if (bytes > kBlockBytesMax) return nullptr;
   void* memory = ::operator new (bytes + sizeof(Header) + kPadding, std::align_val_t{kAlignment}, std::nothrow);
-  return memory == nullptr ? nullptr : new (memory) Header{size_class};
+  return memory == nullptr ? nullptr : new (memory) Header{size_class, bytes};
 }
 
 void delete_block(Header* header) noexcept { ::operator delete (header, std::align_val_t{kAlignment}); }
@@ -90,6 +91,10 @@ void BlockPool::release(void* block) noexcept {
   } catch (const std::bad_alloc&) {  // no room to remember it: give it back
   }
   delete_block(header);
+}
+
+std::size_t BlockPool::size_of(const void* block) noexcept {
+  return block == nullptr ? 0 : (static_cast<const Header*>(block) - 1)->bytes;
 }
 
 std::size_t BlockPool::kept_bytes() const {

@@ -31,6 +31,9 @@ class BlockPool {
   /// `block`: from allocate() or reserve(), or nullptr.
   void release(void* block) noexcept;
 
+  /// Bytes that `block` (from allocate() or reserve(), or nullptr) can hold.
+  [[nodiscard]] static std::size_t size_of(const void* block) noexcept;
+
   /// How much may lie unused; what comes back beyond it goes to the system.
   void keep_at_most(std::size_t bytes) noexcept { kept_bytes_max_.store(bytes, std::memory_order_relaxed); }
   /// Bytes that lie unused.

@@ -31,8 +31,12 @@ std::int64_t nanoseconds(const timespec& time) noexcept {
 }
 
 FileStamp stamp_of(const struct stat& status) noexcept {
-  return {static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim),
-          static_cast<std::uint64_t>(status.st_nlink)};
+  return {static_cast<std::uint64_t>(status.st_size),
+          nanoseconds(status.st_mtim),
+          nanoseconds(status.st_ctim),
+          static_cast<std::uint64_t>(status.st_nlink),
+          static_cast<std::uint64_t>(status.st_dev),
+          static_cast<std::uint64_t>(status.st_ino)};
 }
 
 int open_beneath(int folder, const std::string& location) {

@@ -39,6 +39,8 @@ struct FileStamp {
   std::int64_t modified_ns = 0;
   std::int64_t changed_ns = 0;
   std::uint64_t links = 1;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
   bool operator==(const FileStamp&) const = default;
 };
 

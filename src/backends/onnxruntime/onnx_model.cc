@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <stop_token>
 #include <utility>
 
 #include "backends/onnxruntime/element_type.h"
@@ -123,9 +124,19 @@ Status OnnxModel::Call::execute() {
   outputs.reserve(request_.outputs.size());
   for (const auto output : request_.outputs) outputs.push_back(model_.signature_.outputs[output].name.c_str());
   const auto& api = runtime().api();
-  OrtStatus* status = api.Run(model_.session_->get(), nullptr, names_.data(), inputs_.data(), names_.size(),
-                              outputs.data(), outputs.size(), outputs_->data());
+  OrtRunOptions* raw = nullptr;
+  if (request_.cancel.stop_possible()) TRY_STATUS(runtime().check(api.CreateRunOptions(&raw)));
+  const std::unique_ptr<OrtRunOptions, void (*)(OrtRunOptions*)> options(raw, api.ReleaseRunOptions);
+  // Without a stop state the callback registers nothing. The library looks between two nodes.
+  const std::stop_callback stop(request_.cancel,
+                                [&] { static_cast<void>(runtime().check(api.RunOptionsSetTerminate(raw))); });
+  OrtStatus* status = api.Run(model_.session_->get(), raw, names_.data(), inputs_.data(), names_.size(), outputs.data(),
+                              outputs.size(), outputs_->data());
   if (status == nullptr) return {};
+  if (request_.cancel.stop_requested()) {
+    api.ReleaseStatus(status);
+    return fail(Code::kCancelled, "the run was stopped, as its caller asked");
+  }
   const bool invalid = api.GetErrorCode(status) == ORT_INVALID_ARGUMENT;
   auto error = explain_run_failure(api.GetErrorMessage(status), invalid);
   api.ReleaseStatus(status);
@@ -208,10 +219,11 @@ Status OnnxModel::Call::check_labels(std::size_t output, const Tensor& tensor) c
                                    " scores a row, one for each class label");
 }
 
-OnnxModel::OnnxModel(std::shared_ptr<const OnnxSession> session, SessionSignature signature)
+OnnxModel::OnnxModel(std::shared_ptr<const OnnxSession> session, SessionSignature signature, LoadReport report)
     : session_(std::move(session)),
       signature_(std::move(signature.signature)),
-      label_counts_(std::move(signature.label_counts)) {}
+      label_counts_(std::move(signature.label_counts)),
+      report_(std::move(report)) {}
 
 Result<std::vector<Tensor>> OnnxModel::run(const RunRequest& request) {
   try {

@@ -12,14 +12,21 @@
 
 namespace protean {
 
+/// `notes`: for Model::load_notes().
+struct LoadReport {
+  ModelMemory memory;
+  std::vector<std::string> notes;
+};
+
 /// Constant after construction, so run() is thread-safe. Output tensors keep the session alive.
 class OnnxModel final : public Model {
  public:
-  OnnxModel(std::shared_ptr<const OnnxSession> session, SessionSignature signature);
+  OnnxModel(std::shared_ptr<const OnnxSession> session, SessionSignature signature, LoadReport report);
 
   [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override;
-  [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
+  [[nodiscard]] ModelMemory memory() const noexcept override { return report_.memory; }
+  [[nodiscard]] std::vector<std::string> load_notes() const override { return report_.notes; }
 
  private:
   class Call;
@@ -27,6 +34,7 @@ class OnnxModel final : public Model {
   const std::shared_ptr<const OnnxSession> session_;
   const Signature signature_;
   const std::vector<std::int64_t> label_counts_;
+  const LoadReport report_;
 };
 
 }  // namespace protean

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <random>
 
 #include "backends/onnxruntime/backend.h"
 #include "backends/onnxruntime/onnx_format.h"
@@ -51,7 +52,7 @@ Result<std::vector<Tensor>> run(Model& model, std::vector<const Tensor*> inputs,
     outputs.resize(model.signature().outputs.size());
     std::iota(outputs.begin(), outputs.end(), std::size_t{0});
   }
-  return model.run({inputs, outputs});
+  return model.run({inputs, outputs, {}});
 }
 
 Tensor texts(Shape shape, const std::vector<std::string>& values) {
@@ -148,6 +149,46 @@ std::string float_graph(std::string_view nodes, std::string_view more_fields) {
   return std::string(nodes) + text_field(onnx::graph::kName, "g") + std::string(more_fields) +
          text_field(onnx::graph::kInput, value_info("x", 1, {-1})) +
          text_field(onnx::graph::kOutput, value_info("y", 1, {-1}));
+}
+
+namespace {
+
+std::string random_floats(std::string_view name, const std::vector<std::uint64_t>& dims, std::mt19937& random) {
+  std::string out;
+  std::uint64_t count = 1;
+  for (const auto dim : dims) {
+    out += number_field(onnx::tensor::kDims, dim);
+    count *= dim;
+  }
+  std::uniform_real_distribution<float> uniform(-0.1F, 0.1F);
+  std::vector<float> values(count);
+  for (auto& value : values) value = uniform(random);
+  const std::string_view raw(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return out + number_field(onnx::tensor::kDataType, onnx::kFloat) + text_field(onnx::tensor::kName, name) +
+         text_field(onnx::tensor::kRawData, raw);
+}
+
+}  // namespace
+
+std::string dense_model(std::uint64_t width, int layers, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string nodes;
+  std::string weights;
+  std::string last = "x";
+  for (int i = 0; i < layers; ++i) {
+    const auto n = std::to_string(i);
+    const auto out = i + 1 == layers ? std::string("y") : "r" + n;
+    nodes += text_field(onnx::graph::kNode, node("MatMul", {last, "w" + n}, {"m" + n}));
+    nodes += text_field(onnx::graph::kNode, node("Add", {"m" + n, "b" + n}, {"a" + n}));
+    nodes += text_field(onnx::graph::kNode, node("Relu", {"a" + n}, {out}));
+    weights += text_field(onnx::graph::kInitializer, random_floats("w" + n, {width, width}, random));
+    weights += text_field(onnx::graph::kInitializer, random_floats("b" + n, {width}, random));
+    last = out;
+  }
+  const auto columns = static_cast<std::int64_t>(width);
+  return model(nodes + text_field(onnx::graph::kName, "g") + weights +
+               text_field(onnx::graph::kInput, value_info("x", 1, {-1, columns})) +
+               text_field(onnx::graph::kOutput, value_info("y", 1, {-1, columns})));
 }
 
 }  // namespace protean::onnx_test

@@ -80,4 +80,7 @@ std::string model(std::string_view graph, std::string_view more_fields = "");
 /// x [n] -> y [n] of floats with these nodes and further graph fields.
 std::string float_graph(std::string_view nodes, std::string_view more_fields = "");
 
+/// x [n, width] -> y: `layers` times MatMul with weights of its own (4 * width^2 bytes each), Add and Relu.
+std::string dense_model(std::uint64_t width, int layers, unsigned seed = 1);
+
 }  // namespace protean::onnx_test

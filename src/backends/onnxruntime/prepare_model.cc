@@ -52,6 +52,7 @@ class Preparer {
 
   [[nodiscard]] bool unchanged() const noexcept { return edits_.empty(); }
   [[nodiscard]] std::uint64_t external_bytes() const noexcept { return external_bytes_; }
+  [[nodiscard]] std::vector<SeenFile> external_files() const;
 
  private:
   Result<std::int64_t> walk_child(const WireField& field, onnx::Message child, int depth);
@@ -82,6 +83,12 @@ Result<const ModelFile*> Preparer::open(const ExternalTensor& tensor) {
     return fail(opened.error().code, "tensor '" + printable(tensor.name) + "': " + opened.error().message);
   }
   return &files_.emplace(tensor.location, *std::move(opened)).first->second;
+}
+
+std::vector<SeenFile> Preparer::external_files() const {
+  std::vector<SeenFile> files;
+  for (const auto& [location, file] : files_) files.push_back({location, file.stamp()});
+  return files;
 }
 
 Result<std::int64_t> Preparer::take_inside(Span span) {
@@ -228,6 +235,7 @@ Result<PreparedModel> prepare_model(Buffer file, const ModelFolder& folder) {
   }
   model.facts = std::move(facts);
   model.external_bytes = preparer.external_bytes();
+  model.external_files = preparer.external_files();
   return model;
 }
 

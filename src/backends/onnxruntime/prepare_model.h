@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "backends/onnxruntime/model_facts.h"
 #include "backends/onnxruntime/model_file.h"
+#include "backends/onnxruntime/seen_files.h"
 #include "base/buffer.h"
 #include "base/result.h"
 
@@ -15,11 +17,13 @@ namespace protean {
 /// No protobuf message is larger, and ONNX Runtime reads nothing else.
 inline constexpr std::uint64_t kModelBytesMax = (std::uint64_t{1} << 31) - 1;
 
-/// `bytes`: a ModelProto without external data. `external_bytes`: how many of them came from other files.
+/// `bytes`: a ModelProto without external data. `external_bytes`: how many of them came from other files, which are
+/// `external_files`.
 struct PreparedModel {
   Buffer bytes;
   ModelFacts facts;
   std::uint64_t external_bytes = 0;
+  std::vector<SeenFile> external_files;
 };
 
 /// `file`: a whole ONNX file; `folder`: where its external data may be.

@@ -8,10 +8,12 @@
 #include <mutex>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "backends/onnxruntime/block_pool.h"
 #include "backends/onnxruntime/failure.h"
 #include "base/log.h"
+#include "base/unused_memory.h"
 
 namespace protean {
 namespace {
@@ -43,13 +45,21 @@ void* or_throw(void* block) {
   return block;
 }
 
+thread_local AllocationCount* counting = nullptr;
+
+void* counted(void* block) {
+  if (counting != nullptr) AllocationCount::add(static_cast<std::int64_t>(BlockPool::size_of(block)));
+  return block;
+}
+
 void* ORT_API_CALL pool_allocate(OrtAllocator* self, size_t size) {
-  return or_throw(static_cast<PoolAllocator*>(self)->pool.allocate(size));
+  return counted(or_throw(static_cast<PoolAllocator*>(self)->pool.allocate(size)));
 }
 void* ORT_API_CALL pool_reserve(OrtAllocator* self, size_t size) {
-  return or_throw(static_cast<PoolAllocator*>(self)->pool.reserve(size));
+  return counted(or_throw(static_cast<PoolAllocator*>(self)->pool.reserve(size)));
 }
 void ORT_API_CALL pool_release(OrtAllocator* self, void* block) {
+  if (counting != nullptr) AllocationCount::add(-static_cast<std::int64_t>(BlockPool::size_of(block)));
   static_cast<PoolAllocator*>(self)->pool.release(block);
 }
 const OrtMemoryInfo* ORT_API_CALL pool_memory(const OrtAllocator* self) {
@@ -96,6 +106,17 @@ Result<const OrtApiBase*> open_library(const std::string& path) {
 }
 
 }  // namespace
+
+AllocationCount::AllocationCount() noexcept : outer_(std::exchange(counting, this)) {}
+AllocationCount::~AllocationCount() { counting = outer_; }
+void AllocationCount::add(std::int64_t bytes) noexcept {
+  if (counting != nullptr) counting->bytes_ += bytes;
+}
+
+void OnnxRuntime::give_back_memory() const noexcept {
+  pool_allocator().pool.trim();
+  give_back_unused_memory();
+}
 
 std::vector<std::string> library_candidates(const std::string& explicit_path, const char* from_environment,
                                             const std::filesystem::path& executable_folder) {

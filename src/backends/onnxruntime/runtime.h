@@ -6,6 +6,7 @@
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_c_api.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,6 +23,23 @@ namespace protean {
 [[nodiscard]] std::vector<std::string> library_candidates(const std::string& explicit_path,
                                                           const char* from_environment,
                                                           const std::filesystem::path& executable_folder);
+
+/// What this thread holds of the library's registered allocator since the object was made: bytes taken less bytes
+/// given back. Objects nest; the inner one counts alone.
+class AllocationCount {
+ public:
+  AllocationCount() noexcept;
+  ~AllocationCount();
+  AllocationCount(const AllocationCount&) = delete;
+  AllocationCount& operator=(const AllocationCount&) = delete;
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_ > 0 ? static_cast<std::uint64_t>(bytes_) : 0; }
+  /// Adds to the innermost object of this thread, if there is one.
+  static void add(std::int64_t bytes) noexcept;
+
+ private:
+  std::int64_t bytes_ = 0;
+  AllocationCount* outer_;
+};
 
 /// The loaded library and the process's OrtEnv.  Thread-safe after construction; the library and its
 /// environment stay until the process ends.
@@ -40,6 +58,9 @@ class OnnxRuntime {
   [[nodiscard]] const OrtMemoryInfo* cpu_memory() const noexcept { return cpu_memory_; }
   [[nodiscard]] OrtAllocator* allocator() const noexcept { return allocator_; }
   [[nodiscard]] const OnnxRuntimeOptions& options() const noexcept { return options_; }
+
+  /// Gives what lies unused in the pool of blocks, and in the process's allocator, back to the system.
+  void give_back_memory() const noexcept;
 
   /// Ends the life of `status`. Errors: kInternal with the runtime's own words, when it is one.
   [[nodiscard]] Status check(OrtStatus* status) const;

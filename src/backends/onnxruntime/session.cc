@@ -9,12 +9,31 @@
 
 #include "backends/onnxruntime/element_type.h"
 #include "backends/onnxruntime/failure.h"
+#include "backends/onnxruntime/graph_cache.h"
 #include "base/text.h"
+#include "base/unused_memory.h"
 
 namespace protean {
 namespace {
 
 constexpr std::string_view kPlatform = "onnx_onnxv1";
+constexpr std::uint32_t kThreadsMax = 1024;
+/// Smaller weights stay in the graph. The library starts those of more than 1 MiB at a page of their file; others begin
+/// anywhere, and kernels that load whole vectors of packed weights end the process with a fault (seen with 1.27.0).
+constexpr const char* kOutsideBytesMin = "1048577";
+constexpr std::uint64_t kGrowthSlack = std::uint64_t{1} << 20;
+
+struct Threads {
+  std::uint32_t count = 1;
+  bool shared = false;  // the environment's pool
+};
+
+/// A model that asks for as many as everybody has shares theirs; one thread is the caller's, without any pool.
+Threads threads_of(const OnnxRuntime& runtime, std::uint32_t asked) {
+  const auto everybody = static_cast<std::uint32_t>(std::max(1, runtime.options().intra_op_threads));
+  const auto count = asked == 0 ? everybody : asked;
+  return {count, count > 1 && count == everybody};
+}
 
 using OptionsOwner = std::unique_ptr<OrtSessionOptions, void (*)(OrtSessionOptions*)>;
 
@@ -22,19 +41,47 @@ bool takes_one_shape(const ModelFacts& facts) {
   return std::all_of(facts.inputs.begin(), facts.inputs.end(), [](const ValueFacts& input) { return input.fixed; });
 }
 
-Status configure(const OnnxRuntime& runtime, OrtSessionOptions* options, const ModelFacts& facts) {
+Status configure_threads(const OnnxRuntime& runtime, OrtSessionOptions* options, std::uint32_t asked) {
   const auto& api = runtime.api();
-  if (runtime.options().intra_op_threads > 1) {
-    TRY_STATUS(runtime.check(api.DisablePerSessionThreads(options)));
-  } else {
-    TRY_STATUS(runtime.check(api.SetIntraOpNumThreads(options, 1)));
-    TRY_STATUS(runtime.check(api.SetInterOpNumThreads(options, 1)));
+  if (asked > kThreadsMax) {
+    return fail(Code::kInvalidArgument,
+                "intra-op threads: " + std::to_string(asked) + ", expected 0 to " + std::to_string(kThreadsMax));
   }
+  const auto threads = threads_of(runtime, asked);
+  if (threads.shared) return runtime.check(api.DisablePerSessionThreads(options));
+  TRY_STATUS(runtime.check(api.SetIntraOpNumThreads(options, static_cast<int>(threads.count))));
+  return runtime.check(api.SetInterOpNumThreads(options, 1));
+}
+
+Status configure_cache(const OnnxRuntime& runtime, OrtSessionOptions* options, const SessionPlan& plan) {
+  const auto& api = runtime.api();
+  const auto set = [&](const char* key, const char* value) {
+    return runtime.check(api.AddSessionConfigEntry(options, key, value));
+  };
+  if (!plan.save_folder.empty()) {
+    const auto path = plan.save_folder + "/" + kCachedGraphFile;
+    TRY_STATUS(runtime.check(api.SetOptimizedModelFilePath(options, path.c_str())));
+    TRY_STATUS(set(kOrtSessionOptionsOptimizedModelExternalInitializersFileName, kCachedWeightsFile));
+    TRY_STATUS(set(kOrtSessionOptionsOptimizedModelExternalInitializersMinSizeInBytes, kOutsideBytesMin));
+    TRY_STATUS(set(kOrtSessionOptionsSavePrePackedConstantInitializers, "1"));
+  }
+  if (plan.weights_folder.empty()) return {};
+  return set(kOrtSessionOptionsModelExternalInitializersFileFolderPath, plan.weights_folder.c_str());
+}
+
+Status configure(const OnnxRuntime& runtime, OrtSessionOptions* options, const SessionPlan& plan) {
+  const auto& api = runtime.api();
+  TRY_STATUS(configure_threads(runtime, options, plan.intra_op_threads));
+  TRY_STATUS(configure_cache(runtime, options, plan));
+  const char* unpacked = runtime.options().pack_weights ? "0" : "1";
+  TRY_STATUS(runtime.check(api.AddSessionConfigEntry(options, kOrtSessionOptionsConfigDisablePrepacking, unpacked)));
   TRY_STATUS(runtime.check(api.SetSessionExecutionMode(options, ORT_SEQUENTIAL)));
-  TRY_STATUS(runtime.check(api.SetSessionGraphOptimizationLevel(options, ORT_ENABLE_ALL)));
+  TRY_STATUS(runtime.check(
+      api.SetSessionGraphOptimizationLevel(options, plan.weights_folder.empty() ? ORT_ENABLE_ALL : ORT_DISABLE_ALL)));
   TRY_STATUS(runtime.check(api.DisableCpuMemArena(options)));
   // A plan is kept for each set of shapes ever seen, without bound: for models of one shape only.
-  TRY_STATUS(runtime.check(takes_one_shape(facts) ? api.EnableMemPattern(options) : api.DisableMemPattern(options)));
+  TRY_STATUS(
+      runtime.check(takes_one_shape(*plan.facts) ? api.EnableMemPattern(options) : api.DisableMemPattern(options)));
   const std::pair<const char*, const char*> entries[] = {
       {kOrtSessionOptionsConfigAllowIntraOpSpinning, "0"},
       {kOrtSessionOptionsConfigAllowInterOpSpinning, "0"},
@@ -175,23 +222,40 @@ Status add_outputs(const OnnxSession& session, const List& list, const ModelFact
 }  // namespace
 
 Result<std::shared_ptr<const OnnxSession>> OnnxSession::make(std::shared_ptr<const OnnxRuntime> runtime,
-                                                             const PreparedModel& model) {
+                                                             const SessionPlan& plan) {
   const auto& api = runtime->api();
   OrtSessionOptions* raw = nullptr;
   TRY_STATUS(runtime->check(api.CreateSessionOptions(&raw)));
   const OptionsOwner options(raw, api.ReleaseSessionOptions);
-  TRY_STATUS(configure(*runtime, raw, model.facts));
+  TRY_STATUS(configure(*runtime, raw, plan));
+  const auto before = private_resident_bytes();
+  const AllocationCount allocated;
   OrtSession* session = nullptr;
-  OrtStatus* status = api.CreateSessionFromArray(runtime->env(), model.bytes.data(), model.bytes.size(), raw, &session);
+  OrtStatus* status = api.CreateSessionFromArray(runtime->env(), plan.graph.data(), plan.graph.size(), raw, &session);
   if (status != nullptr) {
     const std::string message = api.GetErrorMessage(status);
     api.ReleaseStatus(status);
     return fail(Code::kInvalidArgument, explain_load_failure(message, runtime->version()));
   }
-  return std::shared_ptr<const OnnxSession>(new OnnxSession(std::move(runtime), session));
+  const auto after = private_resident_bytes();
+  const auto counted = allocated.bytes();
+  const auto growth = after > before + counted ? after - before - counted : 0;
+  const ModelMemory memory{counted + std::min<std::uint64_t>(growth, 2 * plan.graph.size() + kGrowthSlack),
+                           plan.mapped_bytes};
+  return std::shared_ptr<const OnnxSession>(new OnnxSession(std::move(runtime), session, memory, plan.keep));
 }
 
-OnnxSession::~OnnxSession() { runtime_->api().ReleaseSession(session_); }
+OnnxSession::~OnnxSession() {
+  runtime_->api().ReleaseSession(session_);
+  runtime_->give_back_memory();
+}
+
+std::string describe_threads(const OnnxRuntime& runtime, std::uint32_t intra_op_threads) {
+  const auto threads = threads_of(runtime, intra_op_threads);
+  if (threads.count == 1) return "1 intra-op thread";
+  return std::to_string(threads.count) + " intra-op threads" +
+         (threads.shared ? ", shared by all models" : " of its own");
+}
 
 Result<SessionSignature> read_signature(const OnnxSession& session, const ModelFacts& facts) {
   const auto& api = session.runtime().api();
