@@ -42,8 +42,8 @@ std::optional<std::string_view> take_authority(std::string_view& target) noexcep
   return std::nullopt;
 }
 
-/// Whether a request line's third word is not `HTTP/` something: another protocol's first line, such as a broken
-/// HTTP/2 preface (RFC 9113 3.4 wants the connection ended).
+/// Whether a request line's third word is not `HTTP/` something, however spelled: another protocol's first line, such
+/// as a broken HTTP/2 preface (RFC 9113 3.4 wants the connection ended).
 bool names_other_protocol(std::span<const std::byte> bytes) noexcept {
   std::string_view line(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   line = line.substr(0, line.find_first_of("\r\n"));
@@ -52,7 +52,8 @@ bool names_other_protocol(std::span<const std::byte> bytes) noexcept {
     if (space == std::string_view::npos) return false;
     line.remove_prefix(space + 1);
   }
-  return !line.starts_with("HTTP/");
+  constexpr std::string_view kName = "HTTP/";
+  return !equals_ignore_case(line.substr(0, kName.size()), kName);
 }
 
 }  // namespace
