@@ -41,6 +41,24 @@ struct SlotHolder {
   ~SlotHolder() { SlotTable::instance().give_back(slot); }
 };
 
+constexpr std::size_t kNoSlot = kThreadSlots;
+/// What SlotHolder holds, without a guard to pass at each look.
+constinit thread_local std::size_t known_slot = kNoSlot;
+
+std::size_t take_slot() noexcept {
+  static thread_local const SlotHolder holder;
+  return known_slot = holder.slot;
+}
+
+/// The last slot is shared, all others are written by one thread only.
+void add_to(std::atomic<std::uint64_t>& cell, std::uint64_t amount, std::size_t slot) noexcept {
+  if (slot + 1 < kThreadSlots) {
+    cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  } else {
+    cell.fetch_add(amount, std::memory_order_relaxed);
+  }
+}
+
 constexpr std::uint64_t kUs = 1000;
 constexpr std::uint64_t kMs = 1000 * kUs;
 constexpr std::uint64_t kS = 1000 * kMs;
@@ -50,31 +68,36 @@ constexpr std::array<std::uint64_t, 19> kLatencyBounds = {
 
 }  // namespace
 
-std::size_t thread_slot() noexcept {
-  static thread_local const SlotHolder holder;
-  return holder.slot;
-}
+std::size_t thread_slot() noexcept { return known_slot != kNoSlot ? known_slot : take_slot(); }
 
 Cells::~Cells() {
   for (auto& block : blocks_) delete[] block.load(std::memory_order_relaxed);
 }
 
+Cells::Block* Cells::block_of(std::size_t slot) noexcept {
+  Block* block = blocks_[slot].load(std::memory_order_acquire);
+  return block != nullptr ? block : make_block(slot);
+}
+
+Cells::Block* Cells::make_block(std::size_t slot) noexcept {
+  Block* block = nullptr;
+  auto* fresh = new Block[count_]();
+  if (blocks_[slot].compare_exchange_strong(block, fresh, std::memory_order_acq_rel)) return fresh;
+  delete[] fresh;
+  return block;
+}
+
 void Cells::add(std::size_t cell, std::uint64_t amount) noexcept {
   const std::size_t slot = thread_slot();
-  Block* block = blocks_[slot].load(std::memory_order_acquire);
-  if (block == nullptr) {
-    auto* fresh = new Block[count_]();
-    if (blocks_[slot].compare_exchange_strong(block, fresh, std::memory_order_acq_rel)) {
-      block = fresh;
-    } else {
-      delete[] fresh;
-    }
-  }
-  if (slot + 1 < kThreadSlots) {
-    block[cell].store(block[cell].load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-  } else {
-    block[cell].fetch_add(amount, std::memory_order_relaxed);
-  }
+  add_to(block_of(slot)[cell], amount, slot);
+}
+
+void Cells::add_two(std::size_t first, std::uint64_t first_amount, std::size_t second,
+                    std::uint64_t second_amount) noexcept {
+  const std::size_t slot = thread_slot();
+  Block* block = block_of(slot);
+  add_to(block[first], first_amount, slot);
+  add_to(block[second], second_amount, slot);
 }
 
 std::uint64_t Cells::sum(std::size_t cell) const noexcept {
@@ -92,8 +115,7 @@ Histogram::Histogram(std::span<const std::uint64_t> bounds, double scale)
 
 void Histogram::observe(std::uint64_t value) noexcept {
   const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
-  cells_.add(static_cast<std::size_t>(bucket), 1);
-  cells_.add(bounds_.size() + 1, value);
+  cells_.add_two(static_cast<std::size_t>(bucket), 1, bounds_.size() + 1, value);
 }
 
 std::span<const std::uint64_t> latency_bounds_ns() noexcept { return kLatencyBounds; }

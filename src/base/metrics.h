@@ -33,11 +33,15 @@ class Cells {
 
   /// Thread-safe, wait-free after the thread's first call.
   void add(std::size_t cell, std::uint64_t amount) noexcept;
+  /// Both additions for the price of one look-up.
+  void add_two(std::size_t first, std::uint64_t first_amount, std::size_t second, std::uint64_t second_amount) noexcept;
   /// Sum over threads; may lag additions in flight.  Thread-safe.
   [[nodiscard]] std::uint64_t sum(std::size_t cell) const noexcept;
 
  private:
   using Block = std::atomic<std::uint64_t>;
+  [[nodiscard]] Block* block_of(std::size_t slot) noexcept;
+  [[nodiscard]] Block* make_block(std::size_t slot) noexcept;
   std::size_t count_;
   std::array<std::atomic<Block*>, kThreadSlots> blocks_{};
 };

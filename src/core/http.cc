@@ -2,6 +2,8 @@
 // Header storage, status texts and path segments, shared by all transports and protocols.
 #include "core/http.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/text.h"
 
@@ -95,6 +97,12 @@ std::string_view reason_phrase(int status) noexcept {
 
 std::optional<std::string> decode_segment(std::string_view segment) {
   std::string out;
+  const bool plain =
+      std::none_of(segment.begin(), segment.end(), [](char c) { return c == '%' || c == '/' || c == 0; });
+  if (plain && !segment.empty() && segment.front() != '.') {
+    out = segment;
+    return out;
+  }
   out.reserve(segment.size());
   for (std::size_t i = 0; i < segment.size(); ++i) {
     char c = segment[i];

@@ -3,14 +3,12 @@
 // at the ends of turns only.
 #include "transport/connection.h"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <string_view>
@@ -45,21 +43,15 @@ Connection::Connection(IoLoop& loop, AcceptedSocket socket, std::size_t index)
       dialect_(socket.dialect),
       tls_(socket.tls != nullptr ? socket.tls->accept(socket.descriptor) : nullptr),
       index_(index),
-      phase_(socket.tls != nullptr ? Phase::kHandshake : Phase::kSniffing) {
-  socket_.emplace(loop.io());
-}
+      phase_(socket.tls != nullptr ? Phase::kHandshake : Phase::kSniffing) {}
 
 Connection::~Connection() = default;
 
 void Connection::start() {
-  const TimePoint now = loop_.now();
-  boost::system::error_code error;
-  socket_->assign(descriptor_, error);
-  if (error) ::close(descriptor_);  // the kernel watches no more descriptors for us
-  if (error || (phase_ == Phase::kHandshake && tls_ == nullptr)) return close();
+  if (phase_ == Phase::kHandshake && tls_ == nullptr) return close();
   phase_deadline_ =
-      now + (phase_ == Phase::kHandshake ? context_.limits.header_time_max : context_.limits.idle_time_max);
-  arm(Wait::kRead);
+      loop_.now() + (phase_ == Phase::kHandshake ? context_.limits.header_time_max : context_.limits.idle_time_max);
+  if (!loop_.poller().watch(descriptor_, this)) close();  // the kernel watches no more descriptors for us
 }
 
 void Connection::on_tick(TimePoint now) {
@@ -78,35 +70,27 @@ void Connection::on_tick(TimePoint now) {
   }
 }
 
-void Connection::on_event(Wait wait, bool aborted) {
-  waits_ = static_cast<unsigned char>(waits_ & ~(1U << static_cast<unsigned>(wait)));
-  if (phase_ == Phase::kClosed) {
-    drop_session();
-    tls_.reset();
-    if (waits_ != 0) return;
-    socket_.reset();      // here and not in the destructor, which may run on any thread and outlive the loop
-    loop_.forget(*this);  // destroys this object, unless an exchange still holds it
-    return;
-  }
-  if (aborted) return;
-  if (wait == Wait::kError) return on_socket_error();
-  if (wait == Wait::kWrite && stuck_since_ != kNever) stuck_since_ = loop_.now();
+void Connection::on_ready(std::uint32_t events) {
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) readable_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) ending_ = true;
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) broken_ = true;
+  if ((events & EPOLLOUT) != 0 && stuck_since_ != kNever) stuck_since_ = loop_.now();
+  take_turn();
+}
+
+void Connection::take_turn() {
+  turn_queued_ = false;
+  if (phase_ == Phase::kClosed) return;
   in_turn_ = true;
   if (phase_ == Phase::kHandshake) {
     shake_hands();
   } else if (phase_ == Phase::kLingering) {
     discard();
-  } else if (wait == Wait::kRead && (session_ == nullptr || session_->wants_read())) {
+  } else if (reads()) {
     read_turn();
   }
   in_turn_ = false;
-  end_turn();
-}
-
-void Connection::on_socket_error() {
-  pollfd state{descriptor_, 0, 0};
-  // Urgent data wakes this wait as well; it is nobody's business here.
-  if (::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) close();
+  flush_soon();
 }
 
 void Connection::shake_hands() {
@@ -115,7 +99,10 @@ void Connection::shake_hands() {
     context_.metrics->tls_handshake_failures->add();
     return close();
   }
-  if (outcome.kind == IoResult::Kind::kWouldBlock) return;
+  if (outcome.kind == IoResult::Kind::kWouldBlock) {
+    readable_ = false;
+    return;
+  }
   phase_ = Phase::kSniffing;
   phase_deadline_ = loop_.now() + context_.limits.idle_time_max;
   if (tls_->protocol() == "h2") {
@@ -123,23 +110,24 @@ void Connection::shake_hands() {
   } else if (tls_->protocol() == "http/1.1") {
     open(make_http1_session(*this));
   }
-  if (tls_->has_pending()) read_turn();
 }
 
 void Connection::read_turn() {
   std::size_t budget = kTurnBytesMax;
-  while (read_once(budget)) {
+  while (readable() && read_once(budget)) {
     if (budget == 0 || (session_ != nullptr && !session_->wants_read())) return;
   }
 }
 
-/// True when there may be more to read.
+/// True when it is worth trying again at once.
 bool Connection::read_once(std::size_t& budget) {
   const std::span<std::byte> target = session_ != nullptr ? session_->read_target() : std::span<std::byte>{};
   const std::span<std::byte> scratch = loop_.scratch();
   const std::size_t worth = session_ != nullptr ? session_->scratch_bytes_max() : scratch.size();
   const std::span<std::byte> into = target.empty() ? scratch.first(std::min(scratch.size(), worth)) : target;
   const IoResult outcome = read_some(into);
+  // The end of the stream was announced together with its last bytes and will not be again.
+  if (outcome.drained && (!ending_ || outcome.kind == IoResult::Kind::kWouldBlock)) readable_ = false;
   if (outcome.kind == IoResult::Kind::kWouldBlock) return false;
   if (outcome.kind != IoResult::Kind::kMoved) {
     outcome.kind == IoResult::Kind::kEnd ? on_peer_finished() : close();
@@ -197,7 +185,11 @@ void Connection::on_peer_finished() {
 void Connection::discard() {
   for (std::size_t read = 0; read < kTurnBytesMax;) {
     const ssize_t count = ::recv(descriptor_, loop_.scratch().data(), loop_.scratch().size(), MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) {
+      readable_ = false;
+      return;
+    }
     if (count <= 0) return close();
     read += static_cast<std::size_t>(count);
   }
@@ -212,7 +204,7 @@ void Connection::end_turn() {
   if (phase_ == Phase::kClosed) return;
   const bool sent = output_.empty() && (tls_ == nullptr || !tls_->wants_write());
   if (phase_ == Phase::kOpen && sent && session_->wants_close()) linger();
-  if (phase_ != Phase::kClosed) wait_for_more();
+  if (phase_ != Phase::kClosed) plan_next_turn();
 }
 
 void Connection::flush() {
@@ -258,9 +250,12 @@ IoResult Connection::read_some(std::span<std::byte> into) {
   if (tls_ != nullptr) return tls_->read(into);
   while (true) {
     const ssize_t count = ::recv(descriptor_, into.data(), into.size(), MSG_DONTWAIT);
-    if (count > 0) return {IoResult::Kind::kMoved, static_cast<std::size_t>(count)};
+    if (count > 0) {
+      const auto read = static_cast<std::size_t>(count);
+      return {IoResult::Kind::kMoved, read, read < into.size()};
+    }
     if (count == 0) return {IoResult::Kind::kEnd, 0};
-    if (errno == EAGAIN) return {IoResult::Kind::kWouldBlock, 0};
+    if (errno == EAGAIN) return {IoResult::Kind::kWouldBlock, 0, true};
     if (errno != EINTR) return {IoResult::Kind::kFailed, 0};
   }
 }
@@ -280,41 +275,31 @@ IoResult Connection::write_some(std::span<const iovec> vectors) {
   }
 }
 
-void Connection::wait_for_more() {
-  const bool blocked = stuck_since_ != kNever;
-  if (blocked && !waiting(Wait::kWrite)) arm(Wait::kWrite);
-  const bool reads =
-      phase_ == Phase::kLingering || (!peer_finished_ && (session_ == nullptr || session_->wants_read()));
-  if (reads) {
-    if (!waiting(Wait::kRead)) arm(Wait::kRead);
-  } else if (!waiting(Wait::kRead) && !waiting(Wait::kError)) {
-    arm(Wait::kError);  // nobody reads, so a reset would pass unnoticed
-  }
-  // Output that a session keeps producing gets its next turn after everybody else's.
-  if (!blocked && !output_.empty()) flush_soon();
+bool Connection::reads() const noexcept {
+  return phase_ == Phase::kLingering || (!peer_finished_ && (session_ == nullptr || session_->wants_read()));
 }
 
-void Connection::arm(Wait wait) {
-  using boost::asio::posix::descriptor_base;
-  waits_ = static_cast<unsigned char>(waits_ | 1U << static_cast<unsigned>(wait));
-  // The loop keeps this object until no wait is pending, so the handlers need no share of it.
-  if (wait == Wait::kRead && tls_ != nullptr && phase_ != Phase::kLingering && tls_->has_pending()) {
-    boost::asio::post(loop_.io(), [this] { on_event(Wait::kRead, false); });
-    return;
+bool Connection::readable() const noexcept {
+  return readable_ || (tls_ != nullptr && phase_ != Phase::kLingering && tls_->has_pending());
+}
+
+void Connection::plan_next_turn() {
+  if (!reads()) {
+    if (broken_) close();  // nobody reads, so a reset would pass unnoticed
+  } else if (!turn_queued_ && readable()) {
+    turn_queued_ = true;
+    loop_.turn_later(*this);
   }
-  const auto kind = wait == Wait::kRead    ? descriptor_base::wait_read
-                    : wait == Wait::kWrite ? descriptor_base::wait_write
-                                           : descriptor_base::wait_error;
-  socket_->async_wait(kind, [this, wait](const boost::system::error_code& error) {
-    on_event(wait, error == boost::asio::error::operation_aborted);
-  });
+  // Output that a session keeps producing gets its next turn after everybody else's.
+  if (stuck_since_ == kNever && !output_.empty()) flush_soon();
 }
 
 void Connection::drain() {
   draining_ = true;
   if (phase_ == Phase::kLingering || phase_ == Phase::kClosed) return;
   if (phase_ == Phase::kHandshake) return close();
-  // What has arrived but was not looked at yet is in flight as well.
+  // What has arrived but was not looked at yet is in flight as well, whether the kernel has told of it or not.
+  readable_ = true;
   in_turn_ = true;
   if (!peer_finished_ && (session_ == nullptr || session_->wants_read())) read_turn();
   in_turn_ = false;
@@ -331,6 +316,7 @@ void Connection::linger() {
   if (tls_ != nullptr) tls_->finish();
   ::shutdown(descriptor_, SHUT_WR);
   phase_ = Phase::kLingering;
+  readable_ = true;
   phase_deadline_ = loop_.now() + kLingerMax;
 }
 
@@ -344,11 +330,14 @@ void Connection::close() {
     const ::linger reset{1, 0};
     ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   }
-  boost::system::error_code ignored;
-  socket_->close(ignored);
+  ::close(descriptor_);
   // A method of the session may be running: session and connection go when nothing of them is on the stack.
-  waits_ = static_cast<unsigned char>(waits_ | 1U << static_cast<unsigned>(Wait::kGone));
-  boost::asio::post(loop_.io(), [this] { on_event(Wait::kGone, false); });
+  loop_.bury_later(*this);
+}
+
+void Connection::bury() {
+  drop_session();
+  tls_.reset();
 }
 
 void Connection::drop_session() {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One accepted socket: finds out what the client speaks, then carries bytes between the kernel and a Session.
-// All work of an event happens in one turn: read what there is, let the session act, write once, wait again.
+// All work of an event happens in one turn: read what there is, let the session act, write once. The kernel tells of
+// each change once, so what a turn leaves unread or unwritten is remembered here.
 #pragma once
 
 #include <sys/uio.h>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -26,13 +26,19 @@ class Connection final : public SessionHost {
   ~Connection() override;
 
   void start();
+  /// The socket changed; `events`: as epoll has them.
+  void on_ready(std::uint32_t events);
+  /// Reads what there is and acts on it.
+  void take_turn();
   /// Looks for what has taken too long.
   void on_tick(TimePoint now);
-  /// Sends what is due, waits for what is wanted, closes when the session is done. Ends every event.
+  /// Sends what is due, closes when the session is done, asks for another turn if one is due. Ends every turn.
   void end_turn();
   void drain();
   /// At once; the session's exchanges are cancelled.
   void close();
+  /// The last thing after close(): nothing of this connection is on the stack.
+  void bury();
 
   [[nodiscard]] bool closed() const noexcept { return phase_ == Phase::kClosed; }
   [[nodiscard]] std::size_t index() const noexcept { return index_; }
@@ -55,10 +61,7 @@ class Connection final : public SessionHost {
   ///  (TLS only)        ▲                (reads and drops)     ▲
   ///     plain ─────────┘         every state may go there ────┘
   enum class Phase : unsigned char { kHandshake, kSniffing, kOpen, kLingering, kClosed };
-  enum class Wait : unsigned char { kRead, kWrite, kError, kGone };
 
-  void on_event(Wait wait, bool aborted);
-  void on_socket_error();
   void shake_hands();
   void read_turn();
   [[nodiscard]] bool read_once(std::size_t& budget);
@@ -73,18 +76,19 @@ class Connection final : public SessionHost {
   void flush();
   /// One gather-write. True when the socket took everything there was.
   [[nodiscard]] bool flush_once();
-  void wait_for_more();
-  void arm(Wait wait);
+  void plan_next_turn();
+  /// Whether anybody wants what the client sends.
+  [[nodiscard]] bool reads() const noexcept;
+  /// Whether a read may come to something.
+  [[nodiscard]] bool readable() const noexcept;
   void linger();
   void leave_count();
   void drop_session();
-  [[nodiscard]] bool waiting(Wait wait) const noexcept { return (waits_ & (1U << static_cast<unsigned>(wait))) != 0; }
 
   IoLoop& loop_;
   const TransportContext& context_;
   const std::shared_ptr<Mailbox> mailbox_;
-  const int descriptor_;  // socket_ owns it
-  std::optional<boost::asio::posix::stream_descriptor> socket_;
+  const int descriptor_;  // open until close()
   const std::string peer_;
   const Dialect dialect_;
   std::unique_ptr<TlsStream> tls_;
@@ -95,13 +99,16 @@ class Connection final : public SessionHost {
   TimePoint stuck_since_ = kNever;     // the socket takes no more output since then
   std::size_t index_;
   Phase phase_ = Phase::kSniffing;
-  unsigned char waits_ = 0;  // bit set of Wait: handlers that will still be called
-  bool timers_ = false;      // some may still be pending
+  bool readable_ = false;  // the kernel may have more to read
+  bool ending_ = false;    // ... at least the end of the stream or an error
+  bool broken_ = false;    // reset, or closed in both directions
+  bool timers_ = false;    // some may still be pending
   bool counted_ = true;
   bool peer_finished_ = false;
   bool draining_ = false;
   bool in_turn_ = false;
   bool flush_queued_ = false;
+  bool turn_queued_ = false;
 };
 
 }  // namespace protean

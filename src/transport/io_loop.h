@@ -3,9 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +11,7 @@
 
 #include "transport/connection_count.h"
 #include "transport/mailbox.h"
+#include "transport/poller.h"
 #include "transport/session.h"
 #include "transport/timer_queue.h"
 #include "transport/tls/tls_context.h"
@@ -49,7 +47,7 @@ class IoLoop {
   /// Connections handed to this loop and not yet gone.  Thread-safe.
   [[nodiscard]] std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
 
-  [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
+  [[nodiscard]] Poller& poller() noexcept { return poller_; }
   [[nodiscard]] const TransportContext& context() const noexcept { return context_; }
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
   /// The loop whose thread this is; nullptr on other threads.  Thread-safe.
@@ -58,21 +56,27 @@ class IoLoop {
   /// Valid until the next event.
   [[nodiscard]] std::span<std::byte> scratch() noexcept { return scratch_; }
 
-  /// Calls connection.end_turn() after what is already waiting to run.
-  void flush_later(Connection& connection);
+  /// Calls connection.end_turn() when every socket that is ready has had its turn.
+  void flush_later(Connection& connection) { dirty_.push_back(&connection); }
+  /// The same with connection.take_turn().
+  void turn_later(Connection& connection) { turns_.push_back(&connection); }
+  /// The connection is closed: takes it apart when nothing of it is on the stack any more.
+  void bury_later(Connection& connection) { closed_.push_back(&connection); }
   std::uint64_t run_at(TimePoint when, Connection& owner, TimerQueue::Task task);
   void cancel_timer(std::uint64_t id) { timers_.cancel(id); }
   void cancel_timers_of(const Connection& owner) { timers_.cancel_owned(&owner); }
   /// The connection takes no part in draining and the bound any more (it lingers or is closed).
   void count_out() { count_.remove(); }
-  /// The connection is closed and none of its waits is pending: it may be destroyed.
-  void forget(Connection& connection);
 
  private:
   void run();
+  void run_round();
   void add(AcceptedSocket socket);
   void run_letters();
+  void run_turns(std::span<const epoll_event> sockets);
   void flush_dirty();
+  void bury_closed();
+  void forget(Connection& connection);
   void arm_tick();
   void tick();
   void arm_timer();
@@ -84,19 +88,21 @@ class IoLoop {
   ConnectionCount& count_;
   const std::string name_;
 
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  boost::asio::steady_timer tick_timer_;
-  boost::asio::steady_timer precise_timer_;
+  Poller poller_;
   std::shared_ptr<Mailbox> mailbox_;
   TimerQueue timers_;
   TimePoint armed_at_ = kNever;
   bool ticking_ = false;
   bool draining_ = false;
-  bool stopping_ = false;
+  bool closing_ = false;
+  bool stopping_ = false;  // the server's thread's
   std::vector<std::byte> scratch_;
   std::vector<std::shared_ptr<Connection>> connections_;  // each knows its index
-  std::vector<std::shared_ptr<Connection>> dirty_;
+  // Plain pointers: connections go at the end of a round only, and these lists have been run through by then.
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> turns_;
+  std::vector<Connection*> closed_;
+  std::vector<Connection*> round_;  // the list being run through; kept for its memory
   std::atomic<std::size_t> load_{0};
   std::thread thread_;
   static thread_local const IoLoop* current_;

@@ -120,8 +120,8 @@ Status OnnxModel::Call::add_text(const Tensor& tensor) {
 }
 
 Status OnnxModel::Call::execute() {
-  std::vector<const char*> outputs;
-  outputs.reserve(request_.outputs.size());
+  thread_local std::vector<const char*> outputs;  // names only: no run() begins inside another
+  outputs.clear();
   for (const auto output : request_.outputs) outputs.push_back(model_.signature_.outputs[output].name.c_str());
   const auto& api = runtime().api();
   OrtRunOptions* raw = nullptr;

@@ -40,6 +40,13 @@ char* print(char* at, T value) {
 
 bool needs_escape(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
 
+/// One pass without branches: ASCII, and nothing to escape. Almost every name is.
+bool is_plain(std::string_view text) noexcept {
+  bool plain = true;
+  for (const char c : text) plain &= static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
+  return plain;
+}
+
 }  // namespace
 
 void JsonWriter::grow(std::size_t count) {
@@ -78,10 +85,12 @@ void JsonWriter::print_all(std::span<const std::byte> data) {
 }
 
 void JsonWriter::string(std::string_view text) {
-  if (std::ranges::none_of(text, needs_escape) && is_utf8(text)) {
-    raw("\"");
-    raw(text);
-    raw("\"");
+  if (is_plain(text) || (std::ranges::none_of(text, needs_escape) && is_utf8(text))) {
+    char* at = room(text.size() + 2);
+    *at++ = '"';
+    at = std::copy(text.begin(), text.end(), at);
+    *at = '"';
+    at_ += text.size() + 2;
     return;
   }
   std::string quoted;

@@ -4,6 +4,7 @@
 #include "transport/http1/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <limits>
@@ -19,10 +20,15 @@ constexpr std::size_t kFieldsExpected = 16;
 constexpr std::size_t kHeadBytesExpected = 1024;
 constexpr std::size_t kLastChunkBytes = std::string_view("0\r\n\r\n").size();
 
-bool is_host_char(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-         c == ':' || c == '[' || c == ']' || c == '_' || c == '%' || c == '~';
-}
+constexpr std::array<bool, 256> kHostChars = [] {
+  std::array<bool, 256> known{};
+  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_%~")) {
+    known[static_cast<unsigned char>(c)] = true;
+  }
+  return known;
+}();
+
+bool is_host_char(char c) noexcept { return kHostChars[static_cast<unsigned char>(c)]; }
 
 /// The authority of `http://host/path`, taken off the front of `target`; nullopt for other forms.
 std::optional<std::string_view> take_authority(std::string_view& target) noexcept {
@@ -36,8 +42,8 @@ std::optional<std::string_view> take_authority(std::string_view& target) noexcep
   return std::nullopt;
 }
 
-/// Whether a request line's third word is not `HTTP/` something: another protocol's first line, such as a broken
-/// HTTP/2 preface (RFC 9113 3.4 wants the connection ended).
+/// Whether a request line's third word is not `HTTP/` something, however spelled: another protocol's first line, such
+/// as a broken HTTP/2 preface (RFC 9113 3.4 wants the connection ended).
 bool names_other_protocol(std::span<const std::byte> bytes) noexcept {
   std::string_view line(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   line = line.substr(0, line.find_first_of("\r\n"));
@@ -46,7 +52,8 @@ bool names_other_protocol(std::span<const std::byte> bytes) noexcept {
     if (space == std::string_view::npos) return false;
     line.remove_prefix(space + 1);
   }
-  return !line.starts_with("HTTP/");
+  constexpr std::string_view kName = "HTTP/";
+  return !equals_ignore_case(line.substr(0, kName.size()), kName);
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ void append_number(std::string& out, std::uint64_t number, int base = 10) {
 }
 
 bool is_safe(std::string_view text) noexcept {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  bool safe = true;
+  for (const char c : text) safe &= c != '\r' && c != '\n' && c != '\0';
+  return safe;
 }
 
 void append_status_line(std::string& out, int status) {

@@ -20,12 +20,13 @@ namespace protean {
 /// The BIO's callbacks; a friend so that the stream's members stay private.
 struct TlsStreamBio {
   static int read(BIO* bio, char* into, int count) {
-    const auto* stream = static_cast<const TlsStream*>(BIO_get_data(bio));
+    auto* stream = static_cast<TlsStream*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
     ssize_t received = 0;
     do {
       received = ::recv(stream->descriptor_, into, static_cast<std::size_t>(count), MSG_DONTWAIT);
     } while (received < 0 && errno == EINTR);
+    stream->drained_ = received < count;
     if (received < 0 && errno == EAGAIN) BIO_set_retry_read(bio);
     return static_cast<int>(received);
   }
@@ -97,7 +98,7 @@ TlsStream::~TlsStream() = default;
 IoResult TlsStream::result(int returned) {
   switch (SSL_get_error(ssl_.get(), returned)) {
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: hungry_ = true; return {IoResult::Kind::kWouldBlock, 0};
+    case SSL_ERROR_WANT_WRITE: hungry_ = true; return {IoResult::Kind::kWouldBlock, 0, true};
     case SSL_ERROR_ZERO_RETURN: return {IoResult::Kind::kEnd, 0};
     default: broken_ = true; return {IoResult::Kind::kFailed, 0};
   }
@@ -122,6 +123,7 @@ std::string_view TlsStream::protocol() const noexcept {
 
 IoResult TlsStream::read(std::span<std::byte> into) {
   if (broken_) return {IoResult::Kind::kFailed, 0};
+  drained_ = false;  // what is served from memory says nothing of the socket
   std::size_t total = 0;
   while (total < into.size()) {
     ERR_clear_error();
@@ -136,7 +138,7 @@ IoResult TlsStream::read(std::span<std::byte> into) {
     hungry_ = false;
     if (!has_pending()) break;
   }
-  return {IoResult::Kind::kMoved, total};
+  return {IoResult::Kind::kMoved, total, drained_};
 }
 
 IoResult TlsStream::write(std::span<const iovec> vectors) {

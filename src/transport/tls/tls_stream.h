@@ -52,8 +52,9 @@ class TlsStream {
   std::unique_ptr<ssl_st, Free> ssl_;
   int descriptor_;
   bool broken_ = false;
-  bool hungry_ = true;  // what is in memory, if anything, is no whole record
-  std::string unsent_;  // records that OpenSSL has written and the kernel has not taken
+  bool drained_ = false;  // the last read of the socket came back short
+  bool hungry_ = true;    // what is in memory, if anything, is no whole record
+  std::string unsent_;    // records that OpenSSL has written and the kernel has not taken
   std::size_t unsent_at_ = 0;
 };
 
