@@ -13,8 +13,8 @@ from pathlib import Path
 
 import encoder_model
 import measure
+import models as large_models
 import servers
-import weights_model
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -113,7 +113,9 @@ class Tools:
         self.seconds = 1.0 if quick else 4.0
         self.repetitions = 2 if quick else 5
         self.models = encoder_model.build(run / "made")
-        self.models["weights"] = weights_model.build(run / "made")
+        for name in ("conv", "dense"):
+            self.models[name] = run / "made" / f"{name}.onnx"
+            self.models[name].write_bytes(large_models.KINDS[name]())
         self.models["iris"] = ROOT / "examples/models/iris/2/model.onnx"
         self.models["digits"] = ROOT / "examples/models/digits.onnx"
         self.folders = 0

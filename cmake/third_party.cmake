@@ -23,6 +23,7 @@ endfunction()
 
 protean_system_library(nghttp2 nghttp2/nghttp2.h nghttp2)
 protean_system_library(zstd zstd.h zstd)
+protean_system_library(sqlite3 sqlite3.h sqlite3)
 
 if(PROTEAN_BACKEND_ONNXRUNTIME)
   if(NOT EXISTS "${PROTEAN_ONNXRUNTIME_DIR}/include/onnxruntime_c_api.h")

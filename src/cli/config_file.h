@@ -11,15 +11,12 @@
 
 namespace protean {
 
-/// Larger files are refused unread.
-inline constexpr std::size_t kConfigBytesMax = 1 << 20;
-
 /// `name`: for messages and origins (`protean.toml:3`); relative paths are taken from its folder.
 /// Errors: kInvalidArgument `protean.toml:3: ...`: malformed TOML, an unknown key (with the nearest name), a
 /// value of the wrong type.
 [[nodiscard]] Result<std::vector<Setting>> read_config_text(std::string_view text, const std::filesystem::path& name);
 
-/// Errors: also kNotFound or kPermissionDenied when it cannot be read, kResourceExhausted when too large.
+/// Errors: also kNotFound or kPermissionDenied when it cannot be read, kResourceExhausted above kTomlBytesMax.
 [[nodiscard]] Result<std::vector<Setting>> read_config_file(const std::filesystem::path& file);
 
 }  // namespace protean

@@ -6,18 +6,22 @@
 #include <vector>
 
 #include "base/text.h"
+#include "cli/bench/bench.h"
 #include "cli/serve.h"
+#include "cli/tune/tune.h"
 
 namespace {
 
 constexpr char kHelp[] = "protean " PROTEAN_VERSION
                          " - a model server\n\n"
                          "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
-                         "  protean serve --help     all options, with examples\n"
+                         "  protean bench MODEL      load a model and show throughput and latencies\n"
+                         "  protean tune PATH        find the best batch size and threads for an objective\n"
+                         "  protean COMMAND --help   all options, with examples\n"
                          "  protean --version        print the version\n";
 
 int unknown_command(const std::string& command) {
-  const std::vector<std::string> commands = {"serve", "help", "--help", "--version"};
+  const std::vector<std::string> commands = {"serve", "bench", "tune", "help", "--help", "--version"};
   const auto nearest = protean::nearest_name(command, commands);
   std::fprintf(stderr, "protean: unknown command '%s'%s\n", protean::printable(command).c_str(),
                nearest ? ("; did you mean '" + *nearest + "'?").c_str() : "; see protean --help");
@@ -30,6 +34,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
   const std::string command = args.empty() ? "--help" : args.front();
   if (command == "serve") return protean::run_serve(std::span(args).subspan(1));
+  if (command == "bench") return protean::run_bench(std::span(args).subspan(1));
+  if (command == "tune") return protean::run_tune(std::span(args).subspan(1));
   if (command == "--help" || command == "-h" || command == "help") {
     std::fputs(kHelp, args.empty() ? stderr : stdout);
     return args.empty() ? 2 : 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "configuration/value_text.h"
 
 namespace protean {
 
@@ -65,14 +66,5 @@ struct Setting {
 
 /// The option's present value as it stands in a configuration file: `64MiB`, `30s`, `"text"`, `true`.
 [[nodiscard]] std::string format_value(const OptionSpec& option, const ServeOptions& options);
-
-/// `true`, `false` and nothing else.
-[[nodiscard]] std::optional<bool> parse_bool(std::string_view text) noexcept;
-/// `1048576`, `64KiB`, `64MiB`, `1GiB`, `1TiB`, `1kB`, `1MB`, `1GB`, `10B`.  nullopt also on overflow.
-[[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text) noexcept;
-/// `500ms`, `30s`, `5m`, `1h`; `0` needs no unit.
-[[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) noexcept;
-[[nodiscard]] std::string format_bytes_exactly(std::uint64_t bytes);
-[[nodiscard]] std::string format_duration_exactly(std::chrono::milliseconds duration);
 
 }  // namespace protean

@@ -72,6 +72,7 @@ ServeOptions machine_defaults() {
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   const std::uint64_t quarter = (memory == 0 ? kMemoryUnknown : memory) / 4;
   options.request_memory_max = quarter < kMiB ? kMiB : quarter / kMiB * kMiB;
+  options.model_memory_max = 3 * options.request_memory_max;
   options.origins.assign(option_table().size(), "default");
   return options;
 }
@@ -125,6 +126,17 @@ void bound_defaults(ServeOptions& options) {
   if (origin != "default" || options.limits.body_bytes_max <= options.request_memory_max) return;
   options.limits.body_bytes_max = options.request_memory_max;
   origin = "default, bounded by request_memory_max";
+}
+
+/// Where the user's caches belong (XDG Base Directory Specification); empty when there is no such place.
+std::filesystem::path cache_folder(const Environment& environment) {
+  const auto value = [&](std::string_view name) {
+    const auto found = std::find_if(environment.begin(), environment.end(), [&](const auto& e) { return e.first == name; });
+    return found == environment.end() ? std::string_view{} : std::string_view(found->second);
+  };
+  if (const auto base = value("XDG_CACHE_HOME"); base.starts_with('/')) return std::filesystem::path(base) / "protean";
+  if (const auto home = value("HOME"); home.starts_with('/')) return std::filesystem::path(home) / ".cache" / "protean";
+  return {};
 }
 
 /// What no single option can tell.
@@ -197,6 +209,7 @@ Environment process_environment() {
 
 Result<ServeOptions> parse_serve_options(std::span<const std::string> args, const Environment& environment) {
   ServeOptions options = machine_defaults();
+  options.cache = cache_folder(environment);
   TRY(const auto flags, read_flags(args));
   TRY(options.action, action_of(flags));
   if (options.action == ServeAction::kHelp || options.action == ServeAction::kVersion) return options;
@@ -211,6 +224,7 @@ Result<ServeOptions> parse_serve_options(std::span<const std::string> args, cons
   }
   TRY_STATUS(store_all(variables, options));
   TRY_STATUS(store_all(flags, options));
+  options.listen_said = origin_of(options, "listen") != "default";
   bound_defaults(options);
   TRY_STATUS(check_together(options));
   return options;

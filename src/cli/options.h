@@ -43,9 +43,16 @@ struct ServeOptions {
   bool watch = true;
   std::chrono::milliseconds poll_interval{2000};
   bool model_control = true;
+  bool on_demand = false;
+  std::size_t model_memory_max = 0;  // set to three quarters of usable memory
+  std::size_t load_threads = 1;
+  std::filesystem::path state;  // empty: `.protean` in the model folder; `none`: nothing is kept
+  std::filesystem::path cache;  // set to the user's cache folder; `none`: no cache
+  std::size_t cache_bytes_max = std::size_t{10} << 30;
   std::filesystem::path onnxruntime_library;  // empty: where the build or the system has it
 
-  std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}};
+  std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}};
+  bool listen_said = false;  // otherwise a taken admin port is no error
   bool insecure = false;
   std::filesystem::path tls_cert;  // empty together with tls_key: clear text
   std::filesystem::path tls_key;

@@ -13,6 +13,7 @@
 #include "base/cpu_quota.h"
 #include "cli/config_file.h"
 #include "cli/option_table.h"
+#include "configuration/toml_file.h"
 
 namespace protean {
 namespace {
@@ -136,7 +137,7 @@ TEST_F(ConfigFile, MustExistAndBeOfReasonableSize) {
   EXPECT_EQ(error_of({"m", "--config", "/nonexistent/x.toml"}),
             "/nonexistent/x.toml: cannot be read: No such file or directory");
   EXPECT_EQ(error_of({"m", "--config", folder.string()}), folder.string() + ": cannot be read: Is a directory");
-  put(std::string(kConfigBytesMax + 1, '#'));
+  put(std::string(kTomlBytesMax + 1, '#'));
   EXPECT_THAT(error_of({"m", "--config", file.string()}), HasSubstr("more than 1048576 bytes"));
 }
 
@@ -198,7 +199,7 @@ TEST(ListenAddress, IsReadStrictly) {
     const auto address = parse_listen_address(text);
     return address ? "no error" : address.error().message;
   };
-  EXPECT_EQ(message("127.0.0.1:8080=tfserving"), "dialect 'tfserving' does not exist, expected default");
+  EXPECT_EQ(message("127.0.0.1:8080=tfserving"), "dialect 'tfserving' does not exist, expected default or admin");
   EXPECT_EQ(message("127.0.0.1:65536"), "port '65536', expected 0 to 65535");
   EXPECT_EQ(message("127.0.0.1:"), "port '', expected 0 to 65535");
   EXPECT_EQ(message("8080"), "found '8080', expected HOST:PORT such as 127.0.0.1:8080 or [::1]:8080");

@@ -32,10 +32,20 @@ std::vector<ListenerOptions> listeners(const ServeOptions& options) {
     ListenerOptions listener;
     listener.host = address.host;
     listener.port = address.port;
+    if (address.dialect == "admin") {
+      listener.dialect = Dialect::kAdmin;
+      listener.optional = !options.listen_said;
+    }
     if (!options.tls_cert.empty()) listener.tls = TlsFiles{options.tls_cert.string(), options.tls_key.string()};
     all.push_back(std::move(listener));
   }
   return all;
+}
+
+StateOptions state_options(const ServeOptions& options) {
+  if (options.state == "none") return {};
+  if (!options.state.empty()) return {options.state, true};
+  return {options.models / ".protean", false};
 }
 
 ServerOptions server_options(const ServeOptions& options) {
@@ -43,9 +53,15 @@ ServerOptions server_options(const ServeOptions& options) {
   server.repository.folder = options.models;
   server.repository.watch = options.watch;
   server.repository.poll_interval = options.poll_interval;
+  server.repository.memory_budget = options.model_memory_max;
+  server.repository.loaders = options.load_threads;
+  server.on_demand = options.on_demand;
+  server.state = state_options(options);
   server.scheduler.threads = options.run_threads;
   server.scheduler.queue_max = static_cast<std::uint32_t>(options.queue_max);
   server.backends.onnxruntime_library = options.onnxruntime_library.string();
+  if (options.cache != "none") server.backends.cache_folder = options.cache.string();
+  server.backends.cache_bytes_max = options.cache_bytes_max;
   server.backends.intra_op_threads = static_cast<int>(options.intra_op_threads);
   server.protocols.json_depth_max = options.json_depth_max;
   server.listeners = listeners(options);
@@ -61,7 +77,8 @@ StartUpCard card_of(const Server& server) {
   StartUpCard card;
   card.models = server.models();
   for (auto& path : server.ignored()) card.ignored.emplace_back(std::move(path.path), std::move(path.reason));
-  card.urls = server.urls();
+  card.urls = server.urls(Dialect::kDefault);
+  card.admin_urls = server.urls(Dialect::kAdmin);
   card.backends = server.backends();
   return card;
 }

@@ -138,6 +138,9 @@ std::string url_lines(const StartUpCard& card, const Terminal& terminal) {
     const auto colon = card.urls.front().find("//");
     out += fmt::format("  {:10} {}\n", "gRPC", painted(card.urls.front().substr(colon + 2), kCyan, terminal.colour));
   }
+  for (const auto& url : card.admin_urls) {
+    out += fmt::format("  {:10} {}\n", "Admin", painted(url + "/admin/v1/models", kCyan, terminal.colour));
+  }
   for (const auto& backend : card.backends) out += fmt::format("  {:10} {}\n", "Backend", printable(backend, 500));
   return out;
 }

@@ -11,12 +11,14 @@
 namespace protean {
 
 /// `models`: as the repository lists them, by model, versions ascending.
-/// `ignored`: paths that are not models, and why.  `urls`: `http://127.0.0.1:8080`, one for each listener.
+/// `ignored`: paths that are not models, and why.  `urls`: `http://127.0.0.1:8080`, one for each listener;
+/// `admin_urls`: of those for the administration.
 /// `backends`: `onnxruntime 1.27.0`, or why one cannot be used.
 struct StartUpCard {
   std::vector<VersionStatus> models;
   std::vector<std::pair<std::string, std::string>> ignored;
   std::vector<std::string> urls;
+  std::vector<std::string> admin_urls;
   std::vector<std::string> backends;
 };
 

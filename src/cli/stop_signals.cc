@@ -44,6 +44,7 @@ void StopSignals::run() {
     if (asked) ::_exit(128 + signal);
     asked = true;
     log::info("stopping; a second signal ends at once", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    asked_.request_stop();
     first_.release();
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <semaphore>
+#include <stop_token>
 #include <thread>
 
 namespace protean {
@@ -17,11 +18,14 @@ class StopSignals {
 
   /// Blocks until the first signal.
   void wait() { first_.acquire(); }
+  /// Asked to stop by the first signal: for work that looks up from time to time.  Thread-safe.
+  [[nodiscard]] std::stop_token token() const { return asked_.get_token(); }
 
  private:
   void run();
 
   std::binary_semaphore first_{0};
+  std::stop_source asked_;
   std::thread thread_;
 };
 

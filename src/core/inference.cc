@@ -33,6 +33,15 @@ const Parameter* find_parameter(const Parameters& parameters, std::string_view n
   return nullptr;
 }
 
+std::string_view cache_use_name(CacheUse use) noexcept {
+  switch (use) {
+    case CacheUse::kMiss: return "miss";
+    case CacheUse::kHit: return "hit";
+    case CacheUse::kShared: return "shared";
+    default: return "none";
+  }
+}
+
 Status read_scheduling(InferRequest& request, TimePoint received_at) {
   if (request.parameters.empty()) return {};
   if (const Parameter* priority = find_parameter(request.parameters, "priority")) {

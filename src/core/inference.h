@@ -62,6 +62,9 @@ struct InferOutput {
 /// the answer of an equal request that was already running.
 enum class CacheUse : unsigned char { kNone, kMiss, kHit, kShared };
 
+/// `hit` and so on, for the header x-protean-cache.
+[[nodiscard]] std::string_view cache_use_name(CacheUse use) noexcept;
+
 /// `outputs` follow the request's list, or the signature when that was empty.
 struct InferResult {
   std::string model;

@@ -48,10 +48,10 @@ ModelMetrics::ModelMetrics(metrics::Registry& registry, std::string_view model, 
   constexpr std::string_view kRefusedHelp = "Inference requests refused for load, by cause.";
   refused_full = registry.counter("protean_refused_requests", kRefusedHelp, with("cause", "queue_full"));
   refused_deadline = registry.counter("protean_refused_requests", kRefusedHelp, with("cause", "deadline"));
-  expired = registry.counter("protean_expired_requests", "Inference requests whose deadline passed before they ran.",
-                             labels);
-  cancelled = registry.counter("protean_cancelled_requests", "Inference requests whose client left before they ran.",
-                               labels);
+  expired =
+      registry.counter("protean_expired_requests", "Inference requests whose deadline passed before they ran.", labels);
+  cancelled =
+      registry.counter("protean_cancelled_requests", "Inference requests whose client left before they ran.", labels);
   request_bytes = registry.counter("protean_request_bytes", "Bytes of inference request bodies, decompressed.", labels);
   response_bytes = registry.counter("protean_response_bytes", "Bytes of inference answers, not compressed.", labels);
   constexpr std::string_view kLoadsHelp = "Attempts to load the version, by result.";

@@ -2,6 +2,7 @@
 // The list of backends this binary was built with.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ namespace protean {
 struct BackendOptions {
   std::string onnxruntime_library;
   int intra_op_threads = 1;
+  std::string cache_folder = {};  // of optimised models; empty: none
+  std::size_t cache_bytes_max = std::size_t{10} << 30;
 };
 
 /// Every backend, also those whose library is missing: they then say so when asked to load. Call before other

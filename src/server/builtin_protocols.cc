@@ -3,6 +3,7 @@
 #include "server/builtin_protocols.h"
 
 #include "monitoring/metrics_page.h"
+#include "protocols/admin/protocol.h"
 #include "protocols/documentation/protocol.h"
 #include "protocols/grpc_standard/protocol.h"
 #include "protocols/open_inference/protocol.h"
@@ -16,6 +17,7 @@ ProtocolSets make_builtin_protocols(const ProtocolOptions& options, metrics::Reg
   ProtocolSets sets;
   sets[static_cast<std::size_t>(Dialect::kDefault)] = {make_open_inference(std::move(open_inference)),
                                                        make_grpc_standard(), metrics_page, make_documentation()};
+  sets[static_cast<std::size_t>(Dialect::kAdmin)] = {make_admin(), metrics_page};
   return sets;
 }
 

@@ -8,6 +8,20 @@ namespace protean {
 
 void Call::done(Result<InferResult> result, RunTimes run_times) {
   times = run_times;
+  if (cache_lead) {
+    cache_lead->complete(result);
+    cache_lead.reset();
+  }
+  answer(std::move(result));
+}
+
+void Call::lead(CacheLead lead) {
+  cache_lead = std::move(lead);
+  path_.run(shared_from_this());
+}
+
+void Call::answer(Result<InferResult> result) {
+  if (result && version->recent) version->recent->offer(*request, decoded_at);
   path_.finish(*this, std::move(result).map([](InferResult&& value) { return Outcome(std::move(value)); }));
 }
 

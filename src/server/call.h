@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "core/exchange.h"
 #include "core/protocol.h"
+#include "serving/response_cache/response_cache.h"
 #include "serving/scheduling/scheduler.h"
 
 namespace protean {
@@ -16,7 +18,7 @@ namespace protean {
 class RequestPath;
 
 /// Owned jointly by whoever works on it.
-class Call : public InferCall {
+class Call : public InferCall, public CacheWaiter, public std::enable_shared_from_this<Call> {
  public:
   explicit Call(RequestPath& path) noexcept : path_(path) {}
 
@@ -27,12 +29,17 @@ class Call : public InferCall {
   [[nodiscard]] RequestView view() const noexcept { return {head(), body()}; }
 
   void done(Result<InferResult> result, RunTimes run_times) override;
+  [[nodiscard]] bool cancelled() const noexcept override = 0;
+  [[nodiscard]] TimePoint deadline() const noexcept override { return request->deadline; }
+  void answer(Result<InferResult> result) override;
+  void lead(CacheLead lead) override;
 
   const Protocol* protocol = nullptr;
   Operation operation;
   TimePoint decoded_at{};
   TimePoint outcome_at{};
   RunTimes times;
+  std::optional<CacheLead> cache_lead;  // of a request that runs for others too
 
  private:
   RequestPath& path_;

@@ -32,31 +32,37 @@ void Control::execute(const Operation& operation, Answer answer) {
                  [&](const ServerLive&) { answer(Outcome(true)); },
                  [&](const ServerReady&) { answer(Outcome(readiness_.ready())); },
                  [&](const ServerMetadata&) { answer(Outcome(options_.info)); },
-                 [&](const ModelReady& question) { answer(model_ready(question)); },
-                 [&](const ModelMetadata& question) { answer(model_metadata(question)); },
+                 [&](const ModelReady& question) {
+                   answer(repository_.available(question.model, question.version).map([](bool ready) {
+                     return Outcome(ready);
+                   }));
+                 },
+                 [&](const ModelMetadata& question) { model_metadata(question, std::move(answer)); },
                  [&](const ListModels& question) { answer(Outcome(list_models(question))); },
                  [&](const LoadModel& command) {
                    if (!options_.model_control) return refuse_control();
-                   repository_.load_model(command.model, when_done(std::move(answer)));
+                   repository_.load_model(command.model, command.actor, when_done(std::move(answer)));
                  },
                  [&](const UnloadModel& command) {
                    if (!options_.model_control) return refuse_control();
-                   repository_.unload_model(command.model, when_done(std::move(answer)));
+                   repository_.unload_model(command.model, command.actor, when_done(std::move(answer)));
+                 },
+                 [&](const ChangeAliases& command) {
+                   if (!options_.model_control) return refuse_control();
+                   repository_.change_aliases(command, when_done(std::move(answer)));
+                 },
+                 [&](const ListAliases& question) { answer(Outcome(repository_.aliases(question.model))); },
+                 [&](const ReadHistory& question) {
+                   answer(repository_.history(question.query).map([](auto&& records) {
+                     return Outcome(std::forward<decltype(records)>(records));
+                   }));
                  },
                  [&](const auto&) { PROTEAN_CHECK(false && "the request path answers this operation itself"); },
              },
              operation);
 }
 
-Result<Outcome> Control::model_ready(const ModelReady& question) const {
-  const auto version = repository_.find(question.model, question.version);
-  if (version) return Outcome(true);
-  if (version.error().code == Code::kUnavailable) return Outcome(false);
-  return tl::unexpected(version.error());
-}
-
-Result<Outcome> Control::model_metadata(const ModelMetadata& question) const {
-  TRY(const VersionHandle chosen, repository_.find(question.model, question.version));
+Result<Outcome> Control::describe_model(const ModelMetadata& question, const VersionHandle& chosen) const {
   ModelInfo info{chosen->model_name, {}, chosen->signature};
   if (!question.version.empty()) {
     info.versions.push_back(chosen->version_text);
@@ -65,6 +71,15 @@ Result<Outcome> Control::model_metadata(const ModelMetadata& question) const {
   TRY(const auto versions, repository_.ready_versions(question.model));
   for (const auto& version : versions) info.versions.push_back(version->version_text);
   return Outcome(std::move(info));
+}
+
+/// A sleeping model is loaded for it: its signature is known only then.
+void Control::model_metadata(const ModelMetadata& question, Answer answer) const {
+  const auto describe = [this, question, answer](Result<VersionHandle> chosen) {
+    answer(std::move(chosen).and_then([&](const VersionHandle& handle) { return describe_model(question, handle); }));
+  };
+  auto chosen = repository_.acquire(question.model, question.version, kNever, describe);
+  if (chosen) describe(*std::move(chosen));
 }
 
 std::vector<VersionStatus> Control::list_models(const ListModels& question) const {

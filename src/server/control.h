@@ -28,8 +28,8 @@ class Control {
   void execute(const Operation& operation, Answer answer);
 
  private:
-  [[nodiscard]] Result<Outcome> model_ready(const ModelReady& question) const;
-  [[nodiscard]] Result<Outcome> model_metadata(const ModelMetadata& question) const;
+  [[nodiscard]] Result<Outcome> describe_model(const ModelMetadata& question, const VersionHandle& chosen) const;
+  void model_metadata(const ModelMetadata& question, Answer answer) const;
   [[nodiscard]] std::vector<VersionStatus> list_models(const ListModels& question) const;
 
   const ControlOptions options_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "server/request_deadline.h"
 
 namespace protean {
 namespace {
@@ -22,6 +23,19 @@ Response no_such_path(const RequestHead& head) {
   std::string body = R"({"error":)";
   append_json_string(body, "no such path: " + printable(head.path) + "; see /docs");
   return make_response(404, "application/json", Slice::of(body + "}"));
+}
+
+/// When a refusal that is only about load is worth trying again: whole seconds for HTTP (RFC 9110 10.2.3),
+/// milliseconds for gRPC (proposal A6, which sends them as trailing metadata; ours are initial).
+void add_retry_after(const Error& error, Wire wire, Response& response) {
+  if (error.retry_after <= Duration::zero()) return;
+  if (wire == Wire::kGrpc) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(error.retry_after).count();
+    response.headers.emplace_back("grpc-retry-pushback-ms", std::to_string(ms));
+  } else {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();
+    response.headers.emplace_back("retry-after", std::to_string(seconds));
+  }
 }
 
 }  // namespace
@@ -68,24 +82,62 @@ void RequestPath::serve(std::shared_ptr<Call> call) {
 
 void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
   if (auto* infer = std::get_if<InferRequest>(&call->operation)) {
-    infer->deadline = std::min(infer->deadline, call->head().deadline);
-    auto version = parts_.repository.find(infer->model, infer->version);
-    if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
-    call->request = infer;
-    call->version = std::move(*version);
-    return parts_.scheduler.submit(std::move(call));
+    const auto until = request_deadline(call->head());
+    if (!until) return finish(*call, tl::unexpected(until.error()));
+    infer->deadline = std::min(infer->deadline, *until);
+    auto version = parts_.repository.acquire(
+        infer->model, infer->version, infer->deadline,
+        [this, call](Result<VersionHandle> loaded) { submit_loaded(call, std::move(loaded)); });
+    if (version) submit(std::move(call), *std::move(version));
+    return;
   }
   if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
   if (std::holds_alternative<WatchReady>(call->operation)) return watch_ready(call);
   parts_.control.execute(call->operation, [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
 }
 
+void RequestPath::submit(std::shared_ptr<Call> call, Result<VersionHandle> version) {
+  if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
+  call->request = &std::get<InferRequest>(call->operation);
+  call->version = std::move(*version);
+  call->version->cache ? look_in_cache(std::move(call)) : run(std::move(call));
+}
+
+void RequestPath::run(std::shared_ptr<Call> call) { parts_.scheduler.submit(std::move(call)); }
+
+void RequestPath::look_in_cache(std::shared_ptr<Call> call) {
+  auto found = call->version->cache->find_or_join(*call->request, call);
+  if (!found) return finish(*call, tl::unexpected(std::move(found).error()));
+  if (auto* result = std::get_if<InferResult>(&*found)) return finish(*call, Outcome(std::move(*result)));
+  if (auto* lead = std::get_if<CacheLead>(&*found)) {
+    call->cache_lead = std::move(*lead);
+    return run(std::move(call));
+  }
+  call->on_cancel([seat = std::get<CacheSeat>(std::move(*found)), waiter = std::weak_ptr(call)]() mutable {
+    const auto left = waiter.lock();
+    if (left && seat.leave()) left->answer(fail(Code::kCancelled, "the client left before the answer was there"));
+  });
+}
+
+/// Its version had to be loaded; this is the repository's thread.
+void RequestPath::submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version) {
+  try {
+    submit(call, std::move(version));
+  } catch (const std::bad_alloc&) {
+    finish(*call, fail(Code::kResourceExhausted, "not enough memory for this request"));
+  }
+}
+
 void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   call.outcome_at = Clock::system().now();
   const RequestView view = call.view();
+  const auto* result = outcome ? std::get_if<InferResult>(&*outcome) : nullptr;
+  const CacheUse cache_use = result == nullptr ? CacheUse::kNone : result->cache_use;
   Result<Response> encoded = std::move(outcome).and_then(
       [&](Outcome&& value) { return call.protocol->encode(view, call.operation, std::move(value)); });
   Response response = encoded ? std::move(*encoded) : call.protocol->encode_error(view, encoded.error());
+  if (cache_use != CacheUse::kNone) response.headers.emplace_back("x-protean-cache", cache_use_name(cache_use));
+  if (!encoded) add_retry_after(encoded.error(), call.head().wire, response);
   if (!encoded && !call.version) unresolved_.add(encoded.error().code);
   record_call(call, encoded ? nullptr : &encoded.error(), parts_.access_log, response);
   call.reply(std::move(response));

@@ -108,7 +108,7 @@ class RequestPathTest : public ::testing::Test {
   metrics::Registry registry_;
   TemporaryFolder folder_;
   FakeBackend backend_;
-  Repository repository_{{folder_.path(), false}, {&backend_}, registry_};
+  Repository repository_{{folder_.path(), false}, {{&backend_}, registry_, nullptr, {}, {}, {}}};
   Scheduler scheduler_{{1, 8}};
   Readiness readiness_;
   Control control_{{{"protean", "1", {}}, true}, repository_, readiness_};

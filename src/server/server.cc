@@ -4,8 +4,10 @@
 
 #include <utility>
 
+#include "configuration/model_config_file.h"
 #include "core/memory_budget.h"
 #include "monitoring/process_metrics.h"
+#include "protocols/open_inference/json_request.h"
 #include "server/control.h"
 #include "server/readiness.h"
 #include "server/request_path.h"
@@ -20,6 +22,25 @@ std::vector<Backend*> pointers(const std::vector<std::unique_ptr<Backend>>& back
   return all;
 }
 
+/// What a model's own file says, or the override for all of them.
+ConfigReader config_reader(const ServerOptions& options) {
+  if (options.model_config_override) {
+    return [config = *options.model_config_override](const auto&, std::string_view) { return config; };
+  }
+  ModelConfig defaults;
+  defaults.residency.on_demand = options.on_demand;
+  return [defaults](const std::filesystem::path& files, std::string_view model) {
+    return read_model_config(files, model, defaults);
+  };
+}
+
+/// Requests recorded beside a model are written as clients write them.
+RequestDecoder request_decoder(const ProtocolOptions& options) {
+  RequestLimits limits;
+  limits.json_depth_max = options.json_depth_max;
+  return [limits](const Slice& json) { return decode_json_infer(json, std::nullopt, limits); };
+}
+
 ControlOptions control_options(const ServerOptions& options) {
   return {{"protean", PROTEAN_VERSION, {"binary_tensor_data", "model_repository", "parameters"}},
           options.model_control};
@@ -28,12 +49,14 @@ ControlOptions control_options(const ServerOptions& options) {
 }  // namespace
 
 struct Server::Parts {
-  Parts(ServerOptions given, std::vector<std::unique_ptr<Backend>> made)
+  Parts(ServerOptions given, std::vector<std::unique_ptr<Backend>> made, std::unique_ptr<Store> opened)
       : options(std::move(given)),
         backends(std::move(made)),
+        store(std::move(opened)),
         transport_metrics(registry),
         memory(options.request_memory_bytes_max),
-        repository(options.repository, pointers(backends), registry),
+        repository(options.repository, {pointers(backends), registry, store.get(), config_reader(options),
+                                        request_decoder(options.protocols), {}}),
         control(control_options(options), repository, readiness),
         access_log(options.access_log),
         scheduler(options.scheduler),
@@ -45,6 +68,7 @@ struct Server::Parts {
   const ServerOptions options;
   metrics::Registry registry;
   const std::vector<std::unique_ptr<Backend>> backends;
+  const std::unique_ptr<Store> store;
   TransportMetrics transport_metrics;
   MemoryBudget memory;
   Readiness readiness;
@@ -66,7 +90,9 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::make(ServerOptions options) {
   TRY(auto backends, make_builtin_backends(options.backends));
-  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(std::move(options), std::move(backends))));
+  TRY(auto store, open_state(options.state));
+  return std::unique_ptr<Server>(
+      new Server(std::make_unique<Parts>(std::move(options), std::move(backends), std::move(store))));
 }
 
 Status Server::start() {
@@ -90,9 +116,11 @@ void Server::drain(std::chrono::milliseconds timeout) {
   parts_->transport->drain(Clock::system().now() + timeout);
 }
 
-std::vector<std::string> Server::urls() const {
+std::vector<std::string> Server::urls(Dialect dialect) const {
   std::vector<std::string> urls;
-  for (const auto& address : parts_->transport->bound_addresses()) urls.push_back(address.url());
+  for (const auto& address : parts_->transport->bound_addresses()) {
+    if (address.dialect == dialect) urls.push_back(address.url());
+  }
   return urls;
 }
 

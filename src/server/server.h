@@ -5,14 +5,17 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "core/model_config.h"
 #include "core/operation.h"
 #include "monitoring/access_log.h"
 #include "server/builtin_backends.h"
 #include "server/builtin_protocols.h"
+#include "server/open_state.h"
 #include "serving/scheduling/scheduler.h"
 #include "serving/versions/repository.h"
 #include "transport/limits.h"
@@ -31,6 +34,11 @@ struct ServerOptions {
   std::size_t request_memory_bytes_max = std::size_t{1} << 30;
   AccessLogPolicy access_log = AccessLogPolicy::kErrors;
   bool model_control = true;
+  StateOptions state;
+  /// For models whose protean.toml does not say.
+  bool on_demand = false;
+  /// For every model, whatever its own file says: what `protean tune` tries out.
+  std::optional<ModelConfig> model_config_override;
 };
 
 class Server {
@@ -46,8 +54,9 @@ class Server {
   /// Not ready any more; takes no new connection, lets requests in flight finish until `timeout`, then stops.
   void drain(std::chrono::milliseconds timeout);
 
-  /// `http://127.0.0.1:8080`, with the port the system chose where 0 was asked for.  Requires start().
-  [[nodiscard]] std::vector<std::string> urls() const;
+  /// Those of one dialect: `http://127.0.0.1:8080`, with the port the system chose where 0 was asked for.
+  /// Requires start().
+  [[nodiscard]] std::vector<std::string> urls(Dialect dialect = Dialect::kDefault) const;
   [[nodiscard]] std::vector<VersionStatus> models() const;
   [[nodiscard]] std::vector<IgnoredPath> ignored() const;
   /// One line a backend.

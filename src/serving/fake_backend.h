@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend for tests of this room: a model file is text starting with `MODEL`; its second word says how the
-// load and the runs behave (`ok`, `broken`, `slow`). Runs answer the input's first byte plus the file's size.
+// A backend for tests of this room: a model file is text starting with `MODEL`; words after it say how
+// it behaves: `broken` (does not load), `flaky` (fails to load, may be tried again), `cold` (cannot run), `picky`
+// (refuses every input), `fails` (on bytes above 1). Its memory is its size, its batch dimension is unknown. Runs
+// answer the input's first byte plus the file's size.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,8 +31,13 @@ class FakeModel final : public Model {
 
   [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
-    if (content_.find("fails") != std::string::npos) return fail(Code::kInternal, "the model failed");
     const Tensor& input = *request.inputs.front();
+    // Generated inputs hold zeros and ones: such a model passes its warm-up.
+    const bool live = std::any_of(input.data.bytes.begin(), input.data.bytes.end(),
+                                  [](std::byte value) { return std::to_integer<int>(value) > 1; });
+    if (live && content_.find("fails") != std::string::npos) return fail(Code::kInternal, "the model failed");
+    if (content_.find("cold") != std::string::npos) return fail(Code::kInternal, "the model cannot run");
+    if (content_.find("picky") != std::string::npos) return fail(Code::kInvalidArgument, "index out of range");
     Buffer out(input.data.size());
     for (std::size_t i = 0; i < out.size(); ++i) {
       out.data()[i] = static_cast<std::byte>(std::to_integer<std::size_t>(input.data.bytes[i]) + content_.size());
@@ -53,13 +63,18 @@ class FakeBackend final : public Backend {
   }
   [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions&) override {
     ++loads;
+    if (gate) gate(files);
     const std::string content = read(files.path);
+    if (content.find("flaky") != std::string::npos) return fail(Code::kUnavailable, "the disk is slow today");
+    if (content.find("throws") != std::string::npos) throw std::runtime_error("a surprise");
     if (content.find("broken") != std::string::npos) {
       return fail(Code::kInvalidArgument, "the file is broken; write it again");
     }
     return std::make_unique<FakeModel>(content, alive);
   }
 
+  /// Called at the beginning of each load, on the loader's thread; set before there are loads.
+  std::function<void(const ModelFiles&)> gate;
   std::atomic<int> loads{0};
   std::atomic<int> alive{0};
 

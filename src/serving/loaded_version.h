@@ -12,7 +12,10 @@
 #include "core/model.h"
 #include "core/model_config.h"
 #include "core/model_metrics.h"
+#include "serving/response_cache/response_cache.h"
+#include "serving/scheduling/lane.h"
 #include "serving/scheduling/run_cost.h"
+#include "serving/versions/recent_requests.h"
 
 namespace protean {
 
@@ -33,7 +36,11 @@ struct LoadedVersion {
   std::shared_ptr<const ModelConfig> config;
   std::shared_ptr<ModelMetrics> metrics;
   BatchFacts batch;
+  std::vector<std::string> notes;          // how it was loaded and warmed, for the status
+  std::unique_ptr<RecentRequests> recent;  // for warming the next version; null: not kept
+  std::shared_ptr<ResponseCache> cache;    // null: switched off
   RunCost cost;
+  Lane lane;                                 // the scheduler's own
   std::atomic<std::uint32_t> waiting{0};     // requests queued for the executor
   std::atomic<TimePoint::rep> last_used{0};  // of the newest request, in the clock's own units
 };

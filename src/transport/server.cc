@@ -3,6 +3,7 @@
 #include "transport/server.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "transport/acceptor.h"
 #include "transport/connection_count.h"
 #include "transport/io_loop.h"
@@ -32,7 +33,12 @@ Result<std::unique_ptr<TransportServer>> TransportServer::make(Options options) 
   if (options.listeners.empty()) return fail(Code::kInvalidArgument, "no address to listen on");
   if (options.io_threads == 0) return fail(Code::kInvalidArgument, "0 I/O threads, expected at least 1");
   std::unique_ptr<TransportServer> server(new TransportServer(std::move(options)));
-  for (const auto& listener : server->listeners_) TRY_STATUS(server->listen(listener));
+  for (const auto& listener : server->listeners_) {
+    auto listening = server->listen(listener);
+    if (listening) continue;
+    if (!listener.optional) return tl::unexpected(std::move(listening).error());
+    log::warning("a listener is left out", {{"reason", listening.error().message}});
+  }
   return server;
 }
 

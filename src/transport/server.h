@@ -19,11 +19,13 @@ class ConnectionCount;
 class IoLoop;
 
 /// `host`: an address or a name; `port` 0 lets the kernel choose.
+/// `optional`: when it cannot be had, a warning is all.
 struct ListenerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   std::optional<TlsFiles> tls;
   Dialect dialect = Dialect::kDefault;
+  bool optional = false;
 };
 
 /// `host` is numeric.

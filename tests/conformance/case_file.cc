@@ -116,6 +116,10 @@ CaseRequest parse_request(const std::string& section) {
         padded(rest.starts_with("hex") ? parse_hex(rest.substr(3)) : message_from_text(request.head.path, rest));
     return request;
   }
+  if (const auto query = request.head.path.find('?'); query != std::string::npos) {
+    request.head.query = request.head.path.substr(query + 1);
+    request.head.path.resize(query);
+  }
   const auto mark = body.find("<<<");
   if (mark != std::string::npos) body.erase(mark, 3);
   while (std::getline(head, line)) {

@@ -81,6 +81,8 @@ std::string format_query(std::string_view what, const Query& query) {
   return fmt::format("{} {}{}{}", what, query.model, query.version.empty() ? "" : "/", query.version);
 }
 
+std::string by(const std::string& actor) { return actor.empty() ? "" : fmt::format(" by {}", actor); }
+
 struct OperationPrinter {
   std::string operator()(const InferRequest& request) const { return format_infer(request); }
   std::string operator()(const ServerLive&) const { return "server live"; }
@@ -90,8 +92,22 @@ struct OperationPrinter {
   std::string operator()(const ModelReady& query) const { return format_query("model ready", query); }
   std::string operator()(const ModelMetadata& query) const { return format_query("model metadata", query); }
   std::string operator()(const ListModels& list) const { return list.ready_only ? "models ready only" : "models"; }
-  std::string operator()(const LoadModel& load) const { return "load " + load.model; }
-  std::string operator()(const UnloadModel& unload) const { return "unload " + unload.model; }
+  std::string operator()(const LoadModel& load) const { return "load " + load.model + by(load.actor); }
+  std::string operator()(const UnloadModel& unload) const { return "unload " + unload.model + by(unload.actor); }
+  std::string operator()(const ChangeAliases& change) const {
+    std::string out = "change aliases" + by(change.actor);
+    for (const auto& one : change.changes) {
+      out += fmt::format("\n{} {} {}", one.model, one.alias, one.version ? std::to_string(*one.version) : "-");
+    }
+    return out;
+  }
+  std::string operator()(const ListAliases& list) const {
+    return list.model.empty() ? "aliases" : "aliases " + list.model;
+  }
+  std::string operator()(const ReadHistory& read) const {
+    return fmt::format("history {} before {} count {}", read.query.model.empty() ? "-" : read.query.model,
+                       read.query.before, read.query.count_max);
+  }
   std::string operator()(const Immediate&) const { return "immediate"; }
 };
 
@@ -198,6 +214,27 @@ std::vector<VersionStatus> parse_versions(std::istringstream& lines) {
   return versions;
 }
 
+std::vector<Alias> parse_aliases(std::istringstream& lines) {
+  std::vector<Alias> aliases;
+  for (std::string line; std::getline(lines, line);) {
+    const auto parts = words(line, 4);
+    if (parts.size() != 4 || parts[0] != "alias") bad_line(line);
+    aliases.push_back({parts[1], parts[2], std::stoull(parts[3])});
+  }
+  return aliases;
+}
+
+std::vector<HistoryRecord> parse_history(std::istringstream& lines) {
+  std::vector<HistoryRecord> records;
+  for (std::string line; std::getline(lines, line);) {
+    const auto parts = words(line, 8);
+    if (parts.size() != 8 || parts[0] != "record") bad_line(line);
+    const std::chrono::system_clock::time_point at(std::chrono::milliseconds(std::stoll(parts[2])));
+    records.push_back({std::stoull(parts[1]), at, parts[3], parts[4], parts[5], parts[7], parts[6]});
+  }
+  return records;
+}
+
 Error parse_error(const std::vector<std::string>& head, const std::string& line) {
   for (int code = 1; code <= 16; ++code) {
     if (code_name(static_cast<Code>(code)) == head.at(1)) {
@@ -223,6 +260,8 @@ std::variant<Outcome, Error> parse_outcome(const std::string& section) {
   if (head[0] == "result") return Outcome(parse_result(lines, head));
   if (head[0] == "model") return Outcome(parse_model(lines, head));
   if (head[0] == "versions") return Outcome(parse_versions(lines));
+  if (head[0] == "aliases") return Outcome(parse_aliases(lines));
+  if (head[0] == "history") return Outcome(parse_history(lines));
   if (head[0] != "server") bad_line(first);
   if (head.size() == 1) return Outcome(ServerInfo{});
   return Outcome(ServerInfo{head.at(1), head.at(2), parse_list(head.at(3))});

@@ -11,7 +11,8 @@
 namespace protean::conformance {
 
 /// One line for most: `server live`, `watch ready`, `model ready iris/3`, `models ready only`, `load iris`,
-/// `immediate`. An inference is `infer MODEL[/VERSION] [id "ID"]` with one line for each parameter, input (`input x
+/// `immediate`, `history MODEL before ID count N`, `change aliases` with one line `MODEL ALIAS VERSION` for each change;
+/// who asked stands behind ` by `, where it is known. An inference is `infer MODEL[/VERSION] [id "ID"]` with one line for each parameter, input (`input x
 /// FP32 [1,2] 1.5 2`) and requested output; parameters of tensors stand indented behind them. FP16 and BF16 are shown
 /// as hexadecimal bits.
 [[nodiscard]] std::string format_operation(const Operation& operation);
@@ -22,6 +23,8 @@ namespace protean::conformance {
 ///   model NAME VERSION,VERSION PLATFORM, then `input NAME TYPE SHAPE` and `output NAME TYPE SHAPE`
 ///   server [NAME VERSION EXTENSION,EXTENSION]
 ///   versions, then `version MODEL VERSION STATE REASON` with `-` for an empty VERSION
+///   aliases, then `alias MODEL ALIAS VERSION`
+///   history, then `record ID MILLISECONDS ACTOR ACTION MODEL OUTCOME DETAIL`
 ///   error CODE MESSAGE
 /// Throws std::runtime_error.
 [[nodiscard]] std::variant<Outcome, Error> parse_outcome(const std::string& section);

@@ -9,6 +9,7 @@
 
 #include "conformance/case_file.h"
 #include "conformance/case_text.h"
+#include "protocols/admin/protocol.h"
 #include "protocols/grpc_standard/protocol.h"
 #include "protocols/open_inference/protocol.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 std::unique_ptr<Protocol> make_protocol(const std::string& name) {
   if (name == "grpc_standard") return make_grpc_standard();
+  if (name == "admin") return make_admin();
   OpenInferenceOptions options;
   options.server_version = "1.2.3";
   return make_open_inference(std::move(options));
@@ -24,7 +26,7 @@ std::unique_ptr<Protocol> make_protocol(const std::string& name) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const auto* protocol : {"open_inference", "grpc_standard"}) {
+  for (const auto* protocol : {"open_inference", "grpc_standard", "admin"}) {
     auto found = read_cases(std::string(PROTEAN_SOURCE_DIR) + "/tests/conformance/" + protocol);
     std::ranges::move(found, std::back_inserter(cases));
   }

@@ -15,6 +15,7 @@ from harness.curl import Curl
 from harness.wait import wait_until
 
 _URL = re.compile(r"^  Inference\s+(https?)://([0-9.]+|\[[0-9a-f:]+\]):(\d+)/v2$", re.MULTILINE)
+_ADMIN_URL = re.compile(r"^  Admin\s+(https?://\S+)/admin/v1/models$", re.MULTILINE)
 _SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
 _START_SECONDS = 60
 _STOP_SECONDS = 60
@@ -52,7 +53,22 @@ class Server:
         self.scheme = "http"
         self.host = "127.0.0.1"
         self.port = 0
+        self.admin_url = ""
         self.certificate: Path | None = None
+
+    @property
+    def admin(self) -> Curl:
+        """Calls to the administration's own listener."""
+        return Curl(self.admin_url, self.certificate)
+
+    def set_alias(self, model: str, alias: str, version: int):
+        """The reply to moving one alias."""
+        body = json.dumps({"version": version})
+        return self.admin.send(f"/admin/v1/models/{model}/aliases/{alias}", body.encode(), "-X", "PUT")
+
+    def aliases(self, model: str) -> dict[str, int]:
+        rows = self.admin.get(f"/admin/v1/aliases?model={model}").json()["aliases"]
+        return {row["alias"]: row["version"] for row in rows}
 
     @property
     def url(self) -> str:
@@ -153,6 +169,8 @@ class Server:
 
         found = wait_until(printed, f"start-up card with a URL; log:\n{self.tail()}", _START_SECONDS)
         self.scheme, self.host, self.port = found[1], found[2], int(found[3])
+        admin = _ADMIN_URL.search(self.card())
+        self.admin_url = admin[1] if admin else ""
 
 
 def spawn(folder: Path, *args: object, env: dict[str, str] | None = None, program: Path | None = None) -> Server:
@@ -167,12 +185,21 @@ def spawn(folder: Path, *args: object, env: dict[str, str] | None = None, progra
 
 
 def start(
-    folder: Path, models: Path, *flags: object, tls: tuple[Path, Path] | None = None, **options: object
+    folder: Path,
+    models: Path,
+    *flags: object,
+    tls: tuple[Path, Path] | None = None,
+    own_state: bool = True,
+    **options: object,
 ) -> Server:
-    """A server that is ready, on a free port of 127.0.0.1.  `tls`: certificate and key; `options`: as of spawn()."""
+    """A server that is ready, on a free port of 127.0.0.1.  `tls`: certificate and key; `own_state`: a state folder of
+    its own instead of the default one; `options`: as of spawn()."""
     files = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
-    listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0"]
-    server = spawn(folder, models, *listen, *files, *flags, **options)
+    listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0=admin"]
+    # Model folders are shared between servers, and the user's cache is not ours: each server keeps its own.
+    kept = ["--state", "--cache"] if own_state else ["--cache"]
+    own = [each for name in kept if name not in flags for each in (name, folder / name.strip("-"))]
+    server = spawn(folder, models, *listen, *files, *own, *flags, **options)
     server.certificate = tls[0] if tls else None
     try:
         server._await_card()

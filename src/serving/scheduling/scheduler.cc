@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inline execution and the executor's threads.
+// Inline execution, which takes no lock, and the executor's threads around the dispatcher.
 #include "serving/scheduling/scheduler.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "serving/scheduling/batch.h"
 
 namespace protean {
 namespace {
 
-std::string label_of(const LoadedVersion& version) {
-  return fmt::format("model {}, version {}", version.model_name, version.version_text);
-}
+/// Nice value of run threads over the process's own: the threads that read and write sockets go first.
+constexpr int kRunThreadNice = 5;
 
-InferResult make_result(const InferCall& call, const CheckedRequest& checked, std::vector<Tensor> tensors) {
+InferResult make_result(const InferCall& call, std::vector<Tensor> tensors) {
   const auto& specs = call.version->signature->outputs;
   InferResult result;
   result.model = call.version->model_name;
@@ -21,17 +26,163 @@ InferResult make_result(const InferCall& call, const CheckedRequest& checked, st
   result.id = call.request->id;
   result.outputs.reserve(tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto& spec = specs[checked.outputs[i]];
+    const auto& spec = specs[call.ticket.checked.outputs[i]];
     result.outputs.push_back({spec.name, std::move(tensors[i]), {}});
   }
   return result;
 }
 
+void answer(InferCall& call, PieceResult result, RunTimes times) {
+  if (!result) return call.done(tl::unexpected(std::move(result).error()), times);
+  call.done(make_result(call, std::move(*result)), times);
+}
+
+void carry_out(Aftermath& after) {
+  for (auto& stop : after.stops) stop.request_stop();
+  for (Answer& one : after.answers) {
+    if (one.error) {
+      one.call->done(tl::unexpected(std::move(*one.error)), one.times);
+    } else {
+      answer(*one.call, join_parts(one.parts, *one.call->version), one.times);
+    }
+  }
+  after.clear();
+}
+
+void name_this_thread(std::size_t index) {
+  ::pthread_setname_np(::pthread_self(), fmt::format("protean-run-{}", index % 1000).c_str());
+  const auto thread = static_cast<::id_t>(::gettid());
+  const int before = ::getpriority(PRIO_PROCESS, thread);
+  // Failing is harmless: the thread then competes on equal terms.
+  (void)::setpriority(PRIO_PROCESS, thread, before + kRunThreadNice);
+}
+
 }  // namespace
 
-Scheduler::Scheduler(SchedulerOptions options, const Clock& clock) : options_(options), clock_(clock) {
-  for (std::size_t i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back([this] { run_executor(); });
+/// The dispatcher under its lock, and who sleeps.
+class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
+ public:
+  Core(DispatcherOptions options, const Clock& clock) : clock_(clock), dispatcher_(options) {}
+
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+
+  /// Queues a stamped call, or refuses it.
+  void enqueue(std::shared_ptr<InferCall> call, TimePoint now) {
+    call->on_cancel([core = weak_from_this(), waiting = std::weak_ptr<InferCall>(call)] {
+      const auto self = core.lock();
+      const auto left = waiting.lock();
+      if (!left) return;
+      left->ticket.cancelled.store(true, std::memory_order_release);
+      if (self) self->cancel(*left);
+    });
+    Aftermath after;
+    Status queued;
+    {
+      const std::lock_guard lock(mutex_);
+      queued = dispatcher_.enqueue(call, now, after);
+      wake_if_needed(now);
+    }
+    if (!queued) call->done(tl::unexpected(std::move(queued).error()), {});
+    carry_out(after);
+  }
+
+  /// An inline run has ended while others wait for their turn.
+  void run_ended() {
+    const std::lock_guard lock(mutex_);
+    wake_if_needed(clock_.now());
+  }
+
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    dispatcher_.stop();
+    stopped_.store(true, std::memory_order_release);
+    wake_.notify_all();
+  }
+
+  void work() {
+    Aftermath after;
+    std::unique_lock lock(mutex_);
+    while (true) {
+      const TimePoint now = clock_.now();
+      Batch* batch = dispatcher_.take(now, after);
+      if (batch != nullptr) wake_if_needed(now);
+      if (batch != nullptr || !after.answers.empty()) {
+        lock.unlock();
+        carry_out(after);
+        if (batch != nullptr) run(*batch);
+        lock.lock();
+        if (batch != nullptr) dispatcher_.finished(*batch, clock_.now(), after);
+        if (!after.answers.empty() || !after.released.empty()) {
+          lock.unlock();
+          carry_out(after);
+          lock.lock();
+        }
+        continue;
+      }
+      if (dispatcher_.empty() && stopped()) return;
+      sleep(lock, now);
+    }
+  }
+
+ private:
+  void run(Batch& batch) {
+    run_batch(batch, clock_);
+    Dispatcher::measured(batch);
+    for (std::size_t i = 0; i < batch.pieces.size(); ++i) {
+      InferCall& call = *batch.pieces[i].call;
+      if (call.ticket.split) continue;  // answered when its last piece has run
+      PieceResult result = std::move(batch.results[i]);
+      batch.results[i] = result ? PieceResult(std::vector<Tensor>()) : PieceResult(tl::unexpect, result.error());
+      answer(call, std::move(result), {batch.started_at - call.ticket.arrived_at, batch.run_time});
+    }
+  }
+
+  void cancel(InferCall& call) {
+    Aftermath after;
+    {
+      const std::lock_guard lock(mutex_);
+      dispatcher_.cancel(call, clock_.now(), after);
+    }
+    carry_out(after);
+  }
+
+  /// A sleeping thread is woken when there is a run it may start, or when it sleeps for too long.
+  void wake_if_needed(TimePoint now) {
+    if (sleeping_ == 0) return;
+    if (dispatcher_.ready(now) || dispatcher_.next_wake() < sleep_until_) wake_.notify_one();
+  }
+
+  void sleep(std::unique_lock<std::mutex>& lock, TimePoint now) {
+    ++sleeping_;
+    const TimePoint until = dispatcher_.next_wake();
+    sleep_until_ = std::min(sleep_until_, until);
+    if (until == kNever) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_for(lock, until - now);
+    }
+    --sleeping_;
+    sleep_until_ = kNever;  // those that still sleep are asked again when one of them must wake
+  }
+
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Dispatcher dispatcher_;           // guarded by mutex_
+  std::size_t sleeping_ = 0;        // guarded by mutex_
+  TimePoint sleep_until_ = kNever;  // the first of the sleepers' times; guarded by mutex_
+  std::atomic<bool> stopped_{false};
+};
+
+Scheduler::Scheduler(SchedulerOptions options, const Clock& clock)
+    : clock_(clock),
+      core_(std::make_shared<Core>(DispatcherOptions{std::max<std::size_t>(options.threads, 1), options.queue_max},
+                                   clock)) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(options.threads, 1); ++i) {
+    threads_.emplace_back([core = core_, i] {
+      name_this_thread(i);
+      core->work();
+    });
   }
 }
 
@@ -44,83 +195,50 @@ void Scheduler::submit(std::shared_ptr<InferCall> call) {
     checked = check_request(*call->request, *version.signature, label_of(version));
     return call->done(tl::unexpected(std::move(checked).error()), {});
   }
-  call->checked_ = std::move(*checked);
+  call->ticket.checked = std::move(*checked);
   const TimePoint now = clock_.now();
-  call->submitted_at_ = now;
-  if (auto admitted = admit(*call, now); !admitted) {
-    return call->done(tl::unexpected(std::move(admitted).error()), {});
+  Dispatcher::stamp(*call, now);
+  if (core_->stopped()) return call->done(fail(Code::kUnavailable, "the server is stopping"), {});
+  if (now >= call->ticket.deadline) {
+    version.metrics->expired->add();
+    return call->done(fail(Code::kDeadlineExceeded, "the deadline passed before the model could run"), {});
   }
-  if (version.waiting.load(std::memory_order_relaxed) == 0 && version.cost.runs_inline(call->checked_.input_bytes)) {
-    return run(*call, now);
-  }
-  bool stopping = false;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping = stopping_;
-    if (!stopping) {
-      version.waiting.fetch_add(1, std::memory_order_relaxed);
-      queue_.push_back(call);
-    }
-  }
-  if (stopping) return call->done(fail(Code::kUnavailable, "the server is stopping"), {});
-  wake_.notify_one();
+  if (try_inline(version, call->ticket.checked)) return run_inline(*call, now);
+  core_->enqueue(std::move(call), now);
 }
 
-Status Scheduler::admit(const InferCall& call, TimePoint now) const {
-  if (stopped_.load(std::memory_order_acquire)) return fail(Code::kUnavailable, "the server is stopping");
-  if (now >= call.request->deadline) {
-    return fail(Code::kDeadlineExceeded, "the deadline passed before the model could run");
+bool Scheduler::try_inline(LoadedVersion& version, const CheckedRequest& request) noexcept {
+  if (version.waiting.load() != 0 || !version.cost.runs_inline(request.input_bytes)) return false;
+  if (version.lane.gathering.active()) return false;
+  const BatchConfig& batch = config_of(version).batch;
+  if (may_share(version)) {
+    if (batch.delay > Duration::zero()) return false;
+    if (request.rows > 1 && version.cost.predict(request.rows) > RunCost::kExecutorAbove) return false;
   }
-  if (call.version->waiting.load(std::memory_order_relaxed) >= options_.queue_max) {
-    return fail(Code::kResourceExhausted, fmt::format("{} requests already wait for {}; try again later",
-                                                      options_.queue_max, label_of(*call.version)));
-  }
-  return {};
+  return try_start_run(version);
 }
 
-void Scheduler::run_executor() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    const auto call = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    call->version->waiting.fetch_sub(1, std::memory_order_relaxed);
-    const TimePoint now = clock_.now();
-    if (call->cancelled()) {
-      call->done(fail(Code::kCancelled, "the client left before the model ran"), {now - call->submitted_at_, {}});
-    } else if (now >= call->request->deadline) {
-      call->done(fail(Code::kDeadlineExceeded, "the deadline passed while the request waited"),
-                 {now - call->submitted_at_, {}});
-    } else {
-      run(*call, now);
-    }
-    lock.lock();
-  }
-}
-
-void Scheduler::run(InferCall& call, TimePoint started_at) {
+void Scheduler::run_inline(InferCall& call, TimePoint started_at) {
   LoadedVersion& version = *call.version;
-  auto tensors = version.model->run({call.checked_.inputs, call.checked_.outputs});
-  const RunTimes times{started_at - call.submitted_at_, clock_.now() - started_at};
-  version.cost.observe(times.run, call.checked_.input_bytes);
-  version.metrics->batch_rows->observe(call.checked_.rows);
-  if (!tensors) {
-    auto error = std::move(tensors).error();
-    error.message += fmt::format(" ({})", label_of(version));
-    return call.done(tl::unexpected(std::move(error)), times);
+  PieceResult result = run_alone(version, call.ticket.checked);
+  const TimePoint ended_at = clock_.now();
+  const RunTimes times{started_at - call.ticket.arrived_at, ended_at - started_at};
+  if (result) {
+    version.cost.observe(times.run, call.ticket.checked.input_bytes, cost_rows(version, call.ticket.checked.rows));
   }
-  call.done(make_result(call, call.checked_, std::move(*tensors)), times);
+  version.metrics->batch_rows->observe(call.ticket.checked.rows);
+  if (may_share(version)) {
+    const BatchConfig& batch = config_of(version).batch;
+    version.lane.gathering.note_inline(ended_at, times.run, version.cost, batch.rows_max,
+                                       batch.mode == BatchConfig::Mode::kOn);
+  }
+  version.lane.running.fetch_sub(1);
+  if (version.waiting.load() != 0) core_->run_ended();
+  answer(call, std::move(result), times);
 }
 
 void Scheduler::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    stopped_.store(true, std::memory_order_release);
-  }
-  wake_.notify_all();
+  core_->stop();
   for (auto& thread : threads_) {
     if (thread.joinable()) thread.join();
   }

@@ -1,53 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// When and where a request runs: on the thread that brought it when the model is cheaper than a hand-over,
-// otherwise on a bounded executor. Expired and abandoned requests never run.
+// When and where a request runs: on the thread that brought it when the model is cheaper than a hand-over, otherwise
+// on a bounded executor, together with others where that pays. The rules are the dispatcher's; this is its threads,
+// its lock and its clock.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/result.h"
-#include "core/inference.h"
-#include "serving/check_request.h"
 #include "serving/loaded_version.h"
+#include "serving/scheduling/dispatcher.h"
+#include "serving/scheduling/infer_call.h"
 
 namespace protean {
-
-/// Time spent waiting for a thread, and inside the model.
-struct RunTimes {
-  Duration queue{};
-  Duration run{};
-};
-
-/// One inference on its way through the scheduler. Owned jointly; `done` is called exactly once.
-class InferCall {
- public:
-  virtual ~InferCall() = default;
-  /// Nobody waits for the answer any more.  Thread-safe.
-  [[nodiscard]] virtual bool cancelled() const noexcept = 0;
-  /// Calls `leave` once when nobody waits for the answer any more (at once if that is so already), unless the call is
-  /// done before. Asked for at most once a call, and only when it has to wait or its run can be stopped.
-  /// Thread-safe; `leave` runs on any thread and must not block.
-  virtual void on_cancel(std::function<void()> leave) = 0;
-  /// On the submitting thread or on an executor thread.
-  virtual void done(Result<InferResult> result, RunTimes times) = 0;
-
-  const InferRequest* request = nullptr;  // lives as long as the call
-  VersionHandle version;
-
- private:
-  friend class Scheduler;
-  CheckedRequest checked_;
-  TimePoint submitted_at_{};
-};
 
 struct SchedulerOptions {
   std::size_t threads = 1;
@@ -70,17 +40,13 @@ class Scheduler {
   void stop();
 
  private:
-  void run_executor();
-  void run(InferCall& call, TimePoint started_at);
-  [[nodiscard]] Status admit(const InferCall& call, TimePoint now) const;
+  class Core;
 
-  const SchedulerOptions options_;
+  [[nodiscard]] static bool try_inline(LoadedVersion& version, const CheckedRequest& request) noexcept;
+  void run_inline(InferCall& call, TimePoint started_at);
+
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<InferCall>> queue_;  // guarded by mutex_
-  bool stopping_ = false;                         // guarded by mutex_
-  std::atomic<bool> stopped_{false};              // stopping_, readable without the lock
+  const std::shared_ptr<Core> core_;  // shared with the calls that may be cancelled
   std::vector<std::thread> threads_;
 };
 

@@ -43,6 +43,49 @@ class GateModel final : public Model {
   Signature signature_;
 };
 
+/// Throws in every `one_in`-th run, otherwise answers what it is given.
+class ThrowingModel final : public Model {
+ public:
+  explicit ThrowingModel(int one_in = 1) : one_in_(one_in) {
+    signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
+    signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+  }
+  [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
+  [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    if (++runs_ % one_in_ == 0) throw std::runtime_error("bad luck");
+    return std::vector<Tensor>{*request.inputs.front()};
+  }
+  [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
+
+ private:
+  const int one_in_;
+  std::atomic<int> runs_{0};
+  Signature signature_;
+};
+
+/// A model that runs until it is stopped.
+class PatientModel final : public Model {
+ public:
+  PatientModel() {
+    signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
+    signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+  }
+  [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
+  [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    std::binary_semaphore stopped(0);
+    const std::stop_callback on_stop(request.cancel, [&] { stopped.release(); });
+    entered.release();
+    stopped.acquire();
+    return fail(Code::kCancelled, "stopped");
+  }
+  [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
+
+  std::counting_semaphore<> entered{0};
+
+ private:
+  Signature signature_;
+};
+
 struct TestCall final : InferCall {
   explicit TestCall(VersionHandle handle, std::size_t rows = 1) {
     Buffer data(rows);
@@ -185,6 +228,119 @@ TEST_F(BusySchedulerTest, FinishesWhatWaitsBeforeItStops) {
   const auto late = std::make_shared<TestCall>(version_);
   scheduler_.submit(late);
   EXPECT_EQ(wait(*late).error().code, Code::kUnavailable);
+}
+
+TEST_F(BusySchedulerTest, SharesTheNextRunAmongThoseThatWait) {
+  version_->batch = {true, "rows are independent"};
+  std::vector<std::shared_ptr<TestCall>> waiting;
+  for (std::size_t i = 1; i <= 2; ++i) scheduler_.submit(waiting.emplace_back(std::make_shared<TestCall>(version_, i)));
+  gate_->opened.release(2);
+  gate_->entered.acquire();
+  for (std::size_t i = 1; i <= 2; ++i) {
+    const auto result = wait(*waiting[i - 1]);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->outputs.at(0).tensor.shape, Shape{static_cast<std::int64_t>(i)});
+  }
+  EXPECT_FALSE(gate_->entered.try_acquire()) << "two requests, one run";
+}
+
+TEST_F(BusySchedulerTest, AnswersWhoLeavesTheQueueAtOnce) {
+  const auto call = std::make_shared<TestCall>(version_);
+  scheduler_.submit(call);
+  call->abandoned = true;
+  call->on_leave();
+  EXPECT_EQ(wait(*call).error().code, Code::kCancelled);
+}
+
+TEST_F(SchedulerTest, StopsARunThatNobodyWaitsFor) {
+  auto model = std::make_unique<PatientModel>();
+  auto& entered = model->entered;
+  Scheduler scheduler({1, 8}, clock_);
+  const auto call = std::make_shared<TestCall>(version_of(std::move(model)));
+  scheduler.submit(call);
+  entered.acquire();
+  call->abandoned = true;
+  call->on_leave();
+  EXPECT_EQ(wait(*call).error().code, Code::kCancelled);
+}
+
+TEST_F(SchedulerTest, MakesWhatAModelThrowsAnInternalErrorOfItsRequest) {
+  Scheduler scheduler({1, 8}, clock_);
+  const auto call = std::make_shared<TestCall>(version_of(std::make_unique<ThrowingModel>()));
+  scheduler.submit(call);
+  const auto result = wait(*call);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Code::kInternal);
+  EXPECT_EQ(result.error().message, "the model threw: bad luck (model m, version 1)");
+}
+
+TEST_F(SchedulerTest, WaitsForCompanyAndThenRunsAlone) {
+  Scheduler scheduler({2, 8});
+  const auto version = quick();
+  auto config = std::make_shared<ModelConfig>();
+  config->batch.mode = BatchConfig::Mode::kOn;
+  config->batch.delay = std::chrono::milliseconds(1);
+  version->config = config;
+  version->batch = {true, "rows are independent"};
+  const auto call = std::make_shared<TestCall>(version);
+  scheduler.submit(call);
+  EXPECT_TRUE(wait(*call));
+}
+
+TEST_F(SchedulerTest, StartsWhatWaitedForAnInlineRunToEnd) {
+  Scheduler scheduler({2, 8}, clock_);
+  auto model = std::make_unique<GateModel>();
+  GateModel* gate = model.get();
+  const auto version = version_of(std::move(model));
+  auto config = std::make_shared<ModelConfig>();
+  config->instances = 1;
+  version->config = config;
+  version->cost.observe(std::chrono::microseconds(1), 16);
+  const auto first = std::make_shared<TestCall>(version);
+  std::thread other([&] { scheduler.submit(first); });
+  gate->entered.acquire();
+  const auto second = std::make_shared<TestCall>(version);
+  scheduler.submit(second);
+  EXPECT_FALSE(gate->entered.try_acquire()) << "one instance";
+  gate->opened.release(2);
+  EXPECT_TRUE(wait(*first));
+  EXPECT_TRUE(wait(*second));
+  other.join();
+  EXPECT_NE(first->ran_on, second->ran_on);
+}
+
+TEST_F(SchedulerTest, AnswersEveryRequestOnceWhateverHappensAtTheSameTime) {
+  constexpr int kThreads = 3, kCalls = 300;
+  std::vector<std::shared_ptr<TestCall>> calls;
+  Scheduler scheduler({2, 64});
+  const auto version = version_of(std::make_unique<ThrowingModel>(7));
+  auto config = std::make_shared<ModelConfig>();
+  config->batch.rows_max = 4;
+  version->config = config;
+  version->batch = {true, "rows are independent"};
+  for (int i = 0; i < kThreads * kCalls; ++i) {
+    calls.push_back(std::make_shared<TestCall>(version, 1 + static_cast<std::size_t>(i % 9)));
+    if (i % 3 == 0) calls.back()->own.deadline = Clock::system().now() + std::chrono::milliseconds(i % 50);
+  }
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; i < kThreads * kCalls; i += kThreads) {
+        scheduler.submit(calls[static_cast<std::size_t>(i)]);
+        if (i % 5 != 0 || !calls[static_cast<std::size_t>(i)]->on_leave) continue;
+        calls[static_cast<std::size_t>(i)]->abandoned = true;
+        calls[static_cast<std::size_t>(i)]->on_leave();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  scheduler.stop();
+  // A second answer would have thrown: a promise is kept once.
+  for (const auto& call : calls) {
+    const auto result = wait(*call);
+    if (!result) continue;
+    EXPECT_EQ(result->outputs.at(0).tensor.shape, call->own.inputs[0].tensor.shape);
+  }
 }
 
 TEST_F(SchedulerTest, KeepsTheVersionAliveUntilItsLastRequestEnds) {

@@ -1,38 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells that something below a folder may have changed: at once where the kernel's inotify works, and every
-// poll interval in any case (network file systems send no events).
+// Tells that something below a folder may have changed: at once and by name where the kernel's inotify works, and every
+// poll interval in any case (network file systems send no events, and the kernel limits how many folders are watched).
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <unordered_map>
 
 #include "base/result.h"
 
 namespace protean {
 
-/// Owns one thread.  `on_change` is called on it and must be quick.
+/// Owns one thread.  `on_change` is called on it: with the names of the entries of the folder below which something
+/// changed, or empty when it may be anything.
 class FolderWatch {
  public:
-  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval, std::function<void()> on_change);
+  using OnChange = std::function<void(std::set<std::string> entries)>;
+  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval, OnChange on_change);
   ~FolderWatch();
   FolderWatch(const FolderWatch&) = delete;
   FolderWatch& operator=(const FolderWatch&) = delete;
 
-  /// Whether events arrive (false: polling only).
-  [[nodiscard]] bool has_events() const noexcept { return inotify_ >= 0; }
+  /// Whether events arrive for every folder (false: polling finds what they miss).
+  [[nodiscard]] bool has_events() const noexcept { return inotify_ >= 0 && !limited_; }
 
  private:
+  struct Watched {
+    std::filesystem::path path;
+    int depth = 0;
+  };
+
   void run();
-  void watch_folders() noexcept;
+  void watch_all();
+  void watch_below(const std::filesystem::path& folder, int depth);
+  void watch(const std::filesystem::path& folder, int depth);
+  /// Whether all events could be read; the entries they were about go to `entries`.
+  [[nodiscard]] bool read_events(std::set<std::string>& entries);
+  void see(int descriptor, std::uint32_t mask, std::string_view name, std::set<std::string>& entries);
 
   const std::filesystem::path root_;
   const std::chrono::milliseconds poll_interval_;
-  const std::function<void()> on_change_;
+  const OnChange on_change_;
   int inotify_ = -1;
   int stop_event_ = -1;
+  bool limited_ = false;
+  std::unordered_map<int, Watched> watched_;  // of the thread
   std::thread thread_;
 };
 

@@ -19,17 +19,17 @@ Reaper::~Reaper() {
   thread_.join();
 }
 
-VersionHandle Reaper::adopt(std::unique_ptr<LoadedVersion> version) {
-  return VersionHandle(version.release(), [shared = shared_](LoadedVersion* dead) {
+VersionHandle Reaper::adopt(std::unique_ptr<LoadedVersion> version, std::function<void()> destroyed) {
+  return VersionHandle(version.release(), [shared = shared_, destroyed = std::move(destroyed)](LoadedVersion* last) {
+    Dead dead{std::unique_ptr<LoadedVersion>(last), destroyed};
     {
       const std::lock_guard lock(shared->mutex);
-      if (!shared->stopping) {
-        shared->dead.emplace_back(dead);
-        dead = nullptr;
-      }
+      if (!shared->stopping) shared->dead.push_back(std::move(dead));
     }
     shared->wake.notify_one();
-    delete dead;
+    if (!dead.version) return;
+    dead.version.reset();
+    if (dead.destroyed) dead.destroyed();
   });
 }
 
@@ -41,8 +41,12 @@ void Reaper::run(const std::shared_ptr<Shared>& shared) {
     auto dead = std::move(shared->dead);
     shared->dead.clear();
     lock.unlock();
-    dead.clear();
+    for (auto& each : dead) each.version.reset();
     ::malloc_trim(0);
+    for (const auto& each : dead) {
+      if (each.destroyed) each.destroyed();
+    }
+    dead.clear();
     lock.lock();
   }
 }

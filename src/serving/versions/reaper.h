@@ -4,6 +4,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -20,14 +21,19 @@ class Reaper {
   ~Reaper();
 
   /// A handle whose last release queues the version for destruction on the reaper's thread.
-  [[nodiscard]] VersionHandle adopt(std::unique_ptr<LoadedVersion> version);
+  /// `destroyed`: called after that, on the reaper's thread (or, when that has ended, on the releasing one).
+  [[nodiscard]] VersionHandle adopt(std::unique_ptr<LoadedVersion> version, std::function<void()> destroyed = {});
 
  private:
+  struct Dead {
+    std::unique_ptr<LoadedVersion> version;
+    std::function<void()> destroyed;
+  };
   struct Shared {
     std::mutex mutex;
     std::condition_variable wake;
-    std::vector<std::unique_ptr<LoadedVersion>> dead;  // guarded by mutex
-    bool stopping = false;                             // guarded by mutex
+    std::vector<Dead> dead;  // guarded by mutex
+    bool stopping = false;   // guarded by mutex
   };
 
   Reaper();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control loop: scan, ask the policy, act, publish. Loading happens on this thread, outside the lock.
+// The control loop: take what happened, advance the life cycle under its lock, then carry out what follows without it.
 #include "serving/versions/repository.h"
 
 #include <fmt/format.h>
@@ -9,301 +9,309 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "serving/scheduling/batch_probe.h"
 
 namespace protean {
 namespace {
 
-double milliseconds_since(TimePoint start) {
-  return std::chrono::duration<double, std::milli>(Clock::system().now() - start).count();
+LifeCycleOptions life_options(const RepositoryOptions& options) {
+  return {options.memory_budget, std::max<std::size_t>(1, options.loaders), options.waiters_max, options.settle,
+          std::chrono::seconds(10)};
 }
+
+tl::unexpected<Error> stopping() { return fail(Code::kUnavailable, "the server is stopping"); }
 
 }  // namespace
 
-Repository::Repository(RepositoryOptions options, std::vector<Backend*> backends, metrics::Registry& registry)
+Repository::Repository(RepositoryOptions options, RepositoryParts parts)
     : options_(std::move(options)),
-      registry_(registry),
+      parts_(std::move(parts)),
       reaper_(Reaper::make()),
-      scanner_(options_.folder, std::move(backends)),
-      snapshot_(std::make_shared<const Snapshot>()) {}
+      life_(life_options(options_), directory_),
+      history_(parts_.store) {
+  doorbell_->repository = this;
+  pipeline_.decode = parts_.decode;
+  pipeline_.probe = parts_.probe ? parts_.probe : probe_batching;
+  pipeline_.clock = parts_.clock;
+  pipeline_.reaper = reaper_.get();
+  pipeline_.check_files = options_.watch;
+}
 
-Repository::~Repository() { stop(); }
+Repository::~Repository() {
+  stop();
+  const std::lock_guard lock(doorbell_->mutex);
+  doorbell_->repository = nullptr;
+}
 
 Status Repository::start() {
-  TRY(Scan first, scanner_.scan());
-  for (auto& found : first.versions) {
-    desired_[{found.model, found.version}] = {found.fingerprint, Clock::system().now()};
-    found_[{found.model, found.version}] = std::move(found);
+  if (parts_.store != nullptr) {
+    TRY(const auto aliases, parts_.store->aliases());
+    TRY(const auto held_down, parts_.store->held_down());
+    const std::lock_guard lock(mutex_);
+    life_.restore(aliases, held_down);
   }
+  loaders_ = std::make_unique<LoaderThreads>(std::max<std::size_t>(1, options_.loaders));
+  source_ = std::make_unique<FolderSource>(FolderSourceOptions{options_.folder, options_.watch, options_.poll_interval},
+                                           parts_.backends, parts_.config, [this](FolderSource::Report report) {
+                                             auto shared = std::make_shared<FolderSource::Report>(std::move(report));
+                                             post([this, shared](TimePoint) { take(std::move(*shared)); });
+                                           });
+  auto first = source_->start();
+  TRY_STATUS(first.status);
   {
     const std::lock_guard lock(mutex_);
-    ignored_ = std::move(first.ignored);
+    const TimePoint now = parts_.clock->now();
+    for (auto& model : first.changed) life_.found(std::move(model), now, true);
+    ignored_ = std::move(*first.ignored);
   }
-  act(Duration::zero());
   thread_ = std::thread([this] { run(); });
-  if (options_.watch) {
-    watch_ = std::make_unique<FolderWatch>(options_.folder, options_.poll_interval, [this] { wake(); });
-    wake();  // what changed between the first scan and the watch
-  }
+  std::unique_lock lock(events_mutex_);
+  quiet_.wait(lock, [&] { return was_quiet_ || stopping_; });
   return {};
 }
 
 void Repository::stop() {
-  watch_.reset();
+  if (source_) source_->stop();
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(events_mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
+  quiet_.notify_all();
   if (thread_.joinable()) thread_.join();
-  std::deque<Command> left;
-  {
-    const std::lock_guard lock(mutex_);
-    left.swap(commands_);
-  }
-  for (auto& command : left) command.done(fail(Code::kUnavailable, "the server is stopping"));
+  if (loaders_) loaders_->stop();
+  finish_what_was_asked();
 }
 
-void Repository::wake() {
+/// Events that came too late for the control thread: whoever asked is answered here.
+void Repository::finish_what_was_asked() {
+  std::deque<Event> left;
+  {
+    const std::lock_guard lock(events_mutex_);
+    left.swap(events_);
+  }
+  std::vector<std::function<void()>> later;
   {
     const std::lock_guard lock(mutex_);
-    changed_ = true;
+    for (auto& event : left) event(parts_.clock->now());
+    later.swap(later_);
   }
-  wake_.notify_all();
+  for (auto& work : later) work();
+  for (auto& [request, command] : load_commands_) (*command.done)(stopping());
+  load_commands_.clear();
+  Effects effects;
+  {
+    const std::lock_guard lock(mutex_);
+    life_.refuse_all(stopping().value());
+    effects = life_.take_effects();
+  }
+  for (auto& answer : effects.answers) answer();
+  history_.append(std::move(effects.history));
+}
+
+void Repository::post(Event event) {
+  {
+    const std::lock_guard lock(events_mutex_);
+    events_.push_back(std::move(event));
+  }
+  wake_.notify_one();
+}
+
+void Repository::command(Event event, const std::shared_ptr<Done>& done) {
+  {
+    const std::lock_guard lock(events_mutex_);
+    if (!stopping_) {
+      events_.push_back(std::move(event));
+      wake_.notify_one();
+      return;
+    }
+  }
+  (*done)(stopping());
+}
+
+void Repository::look_at_clock() {
+  post([](TimePoint) {});
 }
 
 void Repository::run() {
-  TimePoint look_again = Clock::system().now();
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto due = [&] { return stopping_ || changed_ || !commands_.empty(); };
+  ::pthread_setname_np(::pthread_self(), "protean-control");
+  while (true) {
+    std::deque<Event> events;
+    {
+      const std::lock_guard lock(events_mutex_);
+      if (stopping_) return;
+      events.swap(events_);
+    }
+    TimePoint look_again = kNever;
+    Effects effects;
+    std::vector<std::function<void()>> later;
+    bool quiet = false;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& event : events) event(parts_.clock->now());
+      look_again = life_.advance(parts_.clock->now());
+      effects = life_.take_effects();
+      later.swap(later_);
+      quiet = life_.quiet();
+    }
+    perform(std::move(effects));
+    for (auto& work : later) work();
+    std::unique_lock lock(events_mutex_);
+    if (quiet && !was_quiet_) {
+      was_quiet_ = true;
+      quiet_.notify_all();
+    }
+    const auto due = [&] { return stopping_ || !events_.empty(); };
     if (look_again == kNever) {
       wake_.wait(lock, due);
     } else {
-      wake_.wait_until(lock, look_again, due);
+      wake_.wait_for(lock, std::max(look_again - parts_.clock->now(), Duration::zero()), due);
     }
-    if (stopping_) return;
-    std::optional<Command> command;
-    if (!commands_.empty()) {
-      command = std::move(commands_.front());
-      commands_.pop_front();
-    }
-    changed_ = false;
-    lock.unlock();
-    if (command) execute(std::move(*command));
-    if (options_.watch) rescan(std::nullopt);
-    look_again = act(options_.settle);
-    lock.lock();
   }
 }
 
-void Repository::rescan(std::optional<std::string_view> only_model) {
-  auto scan = scanner_.scan();
-  if (!scan) {
-    log::warning("model folder cannot be read; keeping what is loaded", {{"reason", scan.error().message}});
+void Repository::take(FolderSource::Report report) {
+  const TimePoint now = parts_.clock->now();
+  for (auto& model : report.changed) life_.found(std::move(model), now, false);
+  for (const std::uint64_t request : report.answers) finish_load_command(request, now);
+  if (!report.ignored || *report.ignored == ignored_) return;
+  for (const auto& path : *report.ignored) {
+    log::info("ignored in the model folder", {{"path", path.path}, {"reason", path.reason}});
+  }
+  ignored_ = std::move(*report.ignored);
+}
+
+void Repository::perform(Effects effects) {
+  effects.released.clear();
+  for (auto& job : effects.loads) start_load(std::move(job));
+  if (!effects.aliases.empty() && parts_.store != nullptr) {
+    if (const auto status = parts_.store->change_aliases(effects.aliases, {}); !status) {
+      log::warning("alias 'previous' not stored", {{"reason", status.error().message}});
+    }
+  }
+  history_.append(std::move(effects.history));
+  for (auto& answer : effects.answers) answer();
+  for (const auto& key : effects.gone) {
+    const auto found = metrics_.find(key);
+    if (found == metrics_.end()) continue;
+    found->second->remove_from_registry();
+    metrics_.erase(found);
+  }
+}
+
+std::shared_ptr<ModelMetrics> Repository::metrics_of(const VersionKey& key) {
+  auto& metrics = metrics_[key];
+  if (!metrics) metrics = std::make_shared<ModelMetrics>(parts_.registry, key.first, std::to_string(key.second));
+  return metrics;
+}
+
+void Repository::start_load(LoadJob job) {
+  auto metrics = metrics_of({job.found.model, job.found.version});
+  loaders_->add([this, job = std::move(job), metrics = std::move(metrics)] {
+    const auto warming = [&] { post([this, id = job.id](TimePoint) { life_.warming(id); }); };
+    auto destroyed = [doorbell = doorbell_, id = job.id] {
+      const std::lock_guard lock(doorbell->mutex);
+      Repository* repository = doorbell->repository;
+      if (repository != nullptr) repository->post([repository, id](TimePoint) { repository->life_.departed(id); });
+    };
+    auto outcome = std::make_shared<Result<LoadOutcome>>(run_load(pipeline_, job, metrics, warming, destroyed));
+    post([this, id = job.id, outcome](TimePoint now) { life_.load_finished(id, std::move(*outcome), now); });
+  });
+}
+
+void Repository::load_model(std::string model, std::string actor, Done done) {
+  auto shared = std::make_shared<Done>(std::move(done));
+  command(
+      [this, model = std::move(model), actor = std::move(actor), shared](TimePoint) {
+        const std::uint64_t request = ++requests_;
+        load_commands_[request] = {model, actor, shared};
+        later_.push_back([this, model, request] { source_->look_at(model, request); });
+      },
+      shared);
+}
+
+void Repository::finish_load_command(std::uint64_t request, TimePoint now) {
+  const auto found = load_commands_.find(request);
+  if (found == load_commands_.end()) return;
+  const LoadCommandRequest command = std::move(found->second);
+  load_commands_.erase(found);
+  if (const auto known = life_.check_unload(command.model); !known) {
+    later_.push_back([command, folder = options_.folder.string()] {
+      (*command.done)(
+          fail(Code::kNotFound, fmt::format("model '{}' not found in '{}'", printable(command.model), folder)));
+    });
     return;
   }
-  const TimePoint now = Clock::system().now();
-  std::map<VersionKey, FoundVersion> found;
-  std::map<VersionKey, DesiredVersion> desired;
-  if (only_model) {
-    found = found_;
-    desired = desired_;
-    std::erase_if(found, [&](const auto& item) { return item.first.first == *only_model; });
-    std::erase_if(desired, [&](const auto& item) { return item.first.first == *only_model; });
+  if (!life_.is_held_down(command.model)) {
+    return life_.load_model(command.model, command.actor, std::move(*command.done), now);
   }
-  for (auto& version : scan->versions) {
-    if (held_down_.contains(version.model) || (only_model && version.model != *only_model)) continue;
-    const VersionKey key{version.model, version.version};
-    const auto before = desired_.find(key);
-    const bool same = before != desired_.end() && before->second.fingerprint == version.fingerprint;
-    desired[key] = {version.fingerprint, same ? before->second.unchanged_since : now};
-    found[key] = std::move(version);
-  }
-  desired_ = std::move(desired);
-  found_ = std::move(found);
-  const std::lock_guard lock(mutex_);
-  if (scan->ignored != ignored_) {
-    for (const auto& path : scan->ignored) {
-      log::info("ignored in the model folder", {{"path", path.path}, {"reason", path.reason}});
-    }
-    ignored_ = std::move(scan->ignored);
-  }
+  later_.push_back([this, command] { change_held_down(command.model, false, command.actor, command.done); });
 }
 
-TimePoint Repository::act(Duration settle) {
-  while (true) {
-    std::map<VersionKey, ActualVersion> actual;
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return kNever;
-      for (const auto& [key, entry] : entries_) actual[key] = entry.actual;
-    }
-    // What a command unloaded stays listed as unavailable: it is desired in the state it is in.
-    auto desired = desired_;
-    for (const auto& [key, version] : actual) {
-      if (held_down_.contains(key.first)) desired[key] = {version.tried, TimePoint{}};
-    }
-    const PolicyInput input{desired, actual, Clock::system().now(), settle};
-    const auto action = next_action(input);
-    if (!action) return next_settled(input);
-    action->kind == Action::Kind::kLoad ? load(action->key) : unload(action->key);
-  }
+void Repository::unload_model(std::string model, std::string actor, Done done) {
+  auto shared = std::make_shared<Done>(std::move(done));
+  command(
+      [this, model = std::move(model), actor = std::move(actor), shared](TimePoint) {
+        auto known = life_.check_unload(model);
+        later_.push_back([this, model, actor, shared, known = std::move(known)] {
+          if (!known) return (*shared)(known);
+          change_held_down(model, true, actor, shared);
+        });
+      },
+      shared);
 }
 
-void Repository::load(const VersionKey& key) {
-  const FoundVersion found = found_.at(key);
-  std::shared_ptr<ModelMetrics> metrics;
-  {
-    const std::lock_guard lock(mutex_);
-    auto& entry = entries_[key];
-    entry.found = found;
-    if (!entry.metrics) {
-      entry.metrics = std::make_shared<ModelMetrics>(registry_, found.model, std::to_string(found.version));
-    }
-    metrics = entry.metrics;
-    if (!entry.handle) entry.state = VersionState::kLoading;
+/// Control thread, without the lock: the store first, then what is so.
+void Repository::change_held_down(std::string model, bool held, std::string actor, const std::shared_ptr<Done>& done) {
+  const HistoryRecord record{
+      0, std::chrono::system_clock::now(), actor, held ? "unload_model" : "load_model", model, "by request", "ok"};
+  if (parts_.store != nullptr) {
+    if (auto status = parts_.store->set_held_down(model, held, record); !status) return (*done)(std::move(status));
   }
-  const TimePoint start = Clock::system().now();
-  auto loaded = load_version(found, metrics);
-  const double load_ms = milliseconds_since(start);
+  Effects effects;
   {
     const std::lock_guard lock(mutex_);
-    auto& entry = entries_[key];
-    entry.actual = {found.fingerprint, entry.handle != nullptr || loaded.has_value()};
-    entry.load_ms = load_ms;
-    if (loaded) {
-      entry.handle = std::move(*loaded);
-      entry.state = VersionState::kReady;
-      entry.reason.clear();
+    const TimePoint now = parts_.clock->now();
+    if (held) {
+      life_.unload_model(model, actor);
     } else {
-      entry.state = entry.handle ? VersionState::kReady : VersionState::kUnavailable;
-      entry.reason = entry.handle
-                         ? fmt::format("serving the files before; the new ones failed: {}", loaded.error().message)
-                         : loaded.error().message;
+      life_.load_model(model, actor, *done, now);
     }
+    static_cast<void>(life_.advance(now));
+    effects = life_.take_effects();
   }
-  if (loaded) {
-    log::info("model loaded", {{"model", key.first}, {"version", key.second}, {"load_ms", load_ms}});
-  } else {
-    log::error("model not loaded", {{"model", key.first}, {"version", key.second}, {"reason", loaded.error().message}});
-  }
-  publish();
+  perform(std::move(effects));
+  if (held) (*done)({});
+  look_at_clock();
 }
 
-Result<VersionHandle> Repository::load_version(const FoundVersion& found,
-                                               const std::shared_ptr<ModelMetrics>& metrics) {
-  const std::string version_text = std::to_string(found.version);
-  const TimePoint start = Clock::system().now();
-  auto model = found.backend->load({found.model, version_text, found.path, found.folder}, {});
-  (model ? metrics->loads_succeeded : metrics->loads_failed)->add();
-  metrics->load_duration->observe(static_cast<std::uint64_t>((Clock::system().now() - start).count()));
-  if (!model) return tl::unexpected(std::move(model).error());
-  auto version = std::make_unique<LoadedVersion>();
-  version->model_name = found.model;
-  version->version = found.version;
-  version->version_text = version_text;
-  version->model = std::move(*model);
-  version->signature = std::make_shared<const Signature>(version->model->signature());
-  version->metrics = metrics;
-  return reaper_->adopt(std::move(version));
-}
-
-void Repository::unload(const VersionKey& key) {
-  VersionHandle last;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto entry = entries_.find(key);
-    if (entry == entries_.end()) return;
-    last = std::move(entry->second.handle);
-    if (entry->second.metrics) entry->second.metrics->remove_from_registry();
-    entries_.erase(entry);
-  }
-  publish();
-  if (last) log::info("model unloaded", {{"model", key.first}, {"version", key.second}});
-}
-
-void Repository::publish() {
-  auto next = std::make_shared<Snapshot>();
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : entries_) {
-      if (entry.handle) next->models[key.first].push_back(entry.handle);
-    }
-  }
-  // The old table goes when the last look-up lets go of it, outside the lock.
-  std::shared_ptr<const Snapshot> last = std::move(next);
-  snapshot_.with([&](auto& current) { current.swap(last); });
-}
-
-void Repository::load_model(std::string model, Done done) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      commands_.push_back({Command::Kind::kLoad, std::move(model), std::move(done)});
-      done = nullptr;
-    }
-  }
-  wake_.notify_all();
-  if (done) done(fail(Code::kUnavailable, "the server is stopping"));
-}
-
-void Repository::unload_model(std::string model, Done done) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      commands_.push_back({Command::Kind::kUnload, std::move(model), std::move(done)});
-      done = nullptr;
-    }
-  }
-  wake_.notify_all();
-  if (done) done(fail(Code::kUnavailable, "the server is stopping"));
-}
-
-void Repository::execute(Command command) {
-  if (command.kind == Command::Kind::kLoad) return execute_load(command);
-  std::vector<VersionHandle> last;
-  bool known = false;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& [key, entry] : entries_) {
-      if (key.first != command.model) continue;
-      known = true;
-      if (entry.handle) last.push_back(std::move(entry.handle));
-      entry.handle = nullptr;
-      entry.state = VersionState::kUnavailable;
-      entry.reason = "unloaded";
-      entry.actual.loaded = false;
-    }
-  }
-  if (!known) return command.done(fail(Code::kNotFound, fmt::format("model '{}' not found", command.model)));
-  held_down_.insert(command.model);
-  publish();
-  log::info("model unloaded by request", {{"model", command.model}});
-  command.done({});
-}
-
-void Repository::execute_load(const Command& command) {
-  held_down_.erase(command.model);
-  rescan(command.model);
-  std::vector<VersionKey> keys;
-  for (const auto& [key, found] : found_) {
-    if (key.first == command.model) keys.push_back(key);
-  }
-  if (keys.empty()) {
-    return command.done(
-        fail(Code::kNotFound, fmt::format("model '{}' not found in '{}'", command.model, options_.folder.string())));
-  }
-  Status status;
-  for (const auto& key : keys) {
-    load(key);
-    const std::lock_guard lock(mutex_);
-    const auto& entry = entries_.at(key);
-    if (!entry.reason.empty() && status) {
-      status = fail(Code::kFailedPrecondition,
-                    fmt::format("model '{}' version {} did not load: {}", key.first, key.second, entry.reason));
-    }
-  }
-  command.done(std::move(status));
+void Repository::change_aliases(ChangeAliases changes, Done done) {
+  auto shared = std::make_shared<Done>(std::move(done));
+  command(
+      [this, changes = std::move(changes), shared](TimePoint) {
+        later_.push_back([this, changes, shared] {
+          // Only this thread changes the life cycle: what is checked here is still so when it is applied.
+          Result<AliasPlan> plan = [&] {
+            const std::lock_guard lock(mutex_);
+            static_cast<void>(life_.advance(parts_.clock->now()));
+            return life_.plan_aliases(changes.changes, changes.actor);
+          }();
+          look_at_clock();
+          if (!plan) return (*shared)(tl::unexpected(std::move(plan).error()));
+          for (auto& record : plan->history) record.at = std::chrono::system_clock::now();
+          if (parts_.store != nullptr) {
+            if (auto status = parts_.store->change_aliases(plan->changes, plan->history); !status) {
+              return (*shared)(std::move(status));
+            }
+          }
+          {
+            const std::lock_guard lock(mutex_);
+            life_.apply_aliases(*plan, parts_.clock->now());
+          }
+          (*shared)({});
+        });
+      },
+      shared);
 }
 
 }  // namespace protean

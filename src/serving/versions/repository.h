@@ -1,130 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
-// The models being served. One control thread brings what is loaded in line with what lies in the folder and
-// what the control API asked for; requests look versions up in an immutable snapshot that is swapped by one
-// pointer and never wait for a load.
+// The models being served. One control thread drives the life cycle: it is told what lies in the folder, what people
+// ask for and how loads ended, and carries out what follows. Requests look versions up without waiting for it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/locked.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "core/operation.h"
+#include "core/store.h"
 #include "serving/loaded_version.h"
-#include "serving/versions/folder_watch.h"
+#include "serving/versions/directory.h"
+#include "serving/versions/folder_source.h"
+#include "serving/versions/history_writer.h"
+#include "serving/versions/life_cycle.h"
+#include "serving/versions/load_pipeline.h"
+#include "serving/versions/loader_thread.h"
 #include "serving/versions/reaper.h"
-#include "serving/versions/repository_scan.h"
-#include "serving/versions/version_policy.h"
 
 namespace protean {
 
+/// `watch`: false: what lies there at the start, and models loaded by request.  `settle`: how long files must have been
+/// unchanged before they are read.  `memory_budget`: private bytes of all loaded versions; 0: no limit.
+/// `waiters_max`: requests that may wait for loads.
 struct RepositoryOptions {
   std::filesystem::path folder;
   bool watch = true;
   std::chrono::milliseconds poll_interval{5000};
   std::chrono::milliseconds settle{200};
+  std::uint64_t memory_budget = 0;
+  std::size_t loaders = 1;
+  std::size_t waiters_max = 4096;
+};
+
+/// What the repository works with; all outlive it.  `store`: null: aliases and history end with the process.
+/// `config`: null: defaults.  `decode`: for recorded requests; null: they are not read.  `probe`: null:
+/// probe_batching().
+struct RepositoryParts {
+  std::vector<Backend*> backends;
+  metrics::Registry& registry;
+  Store* store = nullptr;
+  ConfigReader config;
+  RequestDecoder decode;
+  std::function<BatchFacts(Model&)> probe;
+  const Clock* clock = &Clock::system();
 };
 
 class Repository {
  public:
-  /// Immutable look-up table.  Versions ascending.
-  struct Snapshot {
-    std::map<std::string, std::vector<VersionHandle>, std::less<>> models;
-  };
-
-  /// `backends` and `registry` outlive the repository.
-  Repository(RepositoryOptions options, std::vector<Backend*> backends, metrics::Registry& registry);
+  Repository(RepositoryOptions options, RepositoryParts parts);
   ~Repository();
 
-  /// Scans and loads everything once, then watches in the background.
-  /// Errors: when the folder cannot be read. A model that does not load is no error.
+  /// Looks, loads everything that is not on demand once, then goes on in the background.
+  /// Errors: when the folder or the store cannot be read. A model that does not load is no error.
   Status start();
-  /// Ends loading and watching; loaded versions stay available to requests.
+  /// Ends loading and watching; loaded versions stay available to requests. Who waits is refused.
   void stop();
 
-  /// The version of that name; empty `version` means the newest that is ready.
-  /// Errors: kNotFound (unknown model or version; names the nearest), kInvalidArgument (not a positive
-  /// number), kUnavailable (known, not ready; with the reason).  Thread-safe; never waits for a load.
+  /// `version`: a number, an alias, or empty for the default.
+  /// Errors: kNotFound (unknown model, version or alias; names the nearest), kInvalidArgument (neither a positive
+  /// number nor an alias), kUnavailable (known, not ready; with the reason).  Thread-safe; never waits for a load.
   [[nodiscard]] Result<VersionHandle> find(std::string_view model, std::string_view version) const;
+  /// The same, but a version that sleeps is loaded: then nullopt is returned and `done` is called, once, on the
+  /// control thread (it must be quick): with the version, with the reason, or with kDeadlineExceeded.
+  /// Counts as a use.  Errors also: kResourceExhausted when too many wait.  Thread-safe.
+  [[nodiscard]] std::optional<Result<VersionHandle>> acquire(std::string_view model, std::string_view version,
+                                                             TimePoint deadline,
+                                                             std::function<void(Result<VersionHandle>)> done);
+  /// Whether a request would get it, now or after a load it can wait for.  Errors: as find().
+  [[nodiscard]] Result<bool> available(std::string_view model, std::string_view version) const;
   /// All ready versions of a model, ascending.  Errors: as find().
   [[nodiscard]] Result<std::vector<VersionHandle>> ready_versions(std::string_view model) const;
   /// One row per known version, ascending by name and number.  Thread-safe.
   [[nodiscard]] std::vector<VersionStatus> statuses() const;
   [[nodiscard]] std::vector<IgnoredPath> ignored() const;
+  /// Of one model, or of all when empty.  Thread-safe.
+  [[nodiscard]] std::vector<Alias> aliases(std::string_view model) const;
+  /// Errors: kUnavailable without a store.  Blocks on the store.
+  [[nodiscard]] Result<std::vector<HistoryRecord>> history(const HistoryQuery& query) const;
 
-  using Done = std::function<void(Status)>;
+  using Done = CommandDone;
   /// Reads the model's files again and loads them, also if they did not change or had been unloaded.
   /// `done` is called on the control thread: kNotFound, or the reason of the first version that failed.
-  void load_model(std::string model, Done done);
-  /// Takes the model out of service until load_model(); its files stay.  Errors: kNotFound.
-  void unload_model(std::string model, Done done);
+  void load_model(std::string model, std::string actor, Done done);
+  /// Takes the model out of service until load_model(), also after a restart; its files stay.
+  /// Errors: kNotFound, those of the store.
+  void unload_model(std::string model, std::string actor, Done done);
+  /// All of them or none, durable when `done` says so.  Errors: as LifeCycle::plan_aliases() and
+  /// Store::change_aliases().
+  void change_aliases(ChangeAliases changes, Done done);
+
+  /// The clock was moved by hand: look at it.
+  void look_at_clock();
 
  private:
-  struct Entry {
-    FoundVersion found;
-    VersionState state = VersionState::kLoading;
-    std::string reason;
-    double load_ms = 0;
-    VersionHandle handle;
-    std::shared_ptr<ModelMetrics> metrics;
-    ActualVersion actual;
-  };
-  struct Command {
-    enum class Kind : unsigned char { kLoad, kUnload } kind;
-    std::string model;
-    Done done;
-  };
+  using Event = std::function<void(TimePoint now)>;  // on the control thread, under mutex_
 
   void run();
-  void wake();
-  /// Brings desired_ up to date with the folder, of all models or of one.  Control thread only.
-  void rescan(std::optional<std::string_view> only_model);
-  /// Does what the policy says until nothing is left to do; returns when to look again.
-  TimePoint act(Duration settle);
-  void load(const VersionKey& key);
-  void unload(const VersionKey& key);
-  [[nodiscard]] Result<VersionHandle> load_version(const FoundVersion& found,
-                                                   const std::shared_ptr<ModelMetrics>& metrics);
-  void execute(Command command);
-  void execute_load(const Command& command);
-  void publish();
-  [[nodiscard]] tl::unexpected<Error> explain_missing(std::string_view model, std::string_view version) const;
-  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+  void post(Event event);
+  /// Runs `event`, or refuses through `done` when stopped.
+  void command(Event event, const std::shared_ptr<Done>& done);
+  void take(FolderSource::Report report);
+  void perform(Effects effects);
+  void finish_what_was_asked();
+  void start_load(LoadJob job);
+  void finish_load_command(std::uint64_t request, TimePoint now);
+  void change_held_down(std::string model, bool held, std::string actor, const std::shared_ptr<Done>& done);
+  [[nodiscard]] std::shared_ptr<ModelMetrics> metrics_of(const VersionKey& key);
+  [[nodiscard]] tl::unexpected<Error> explain(std::string_view model, std::string_view version) const;
+  struct Found;
+  [[nodiscard]] Found look_up(std::string_view model, std::string_view version) const;
 
   const RepositoryOptions options_;
-  metrics::Registry& registry_;
+  const RepositoryParts parts_;
   const std::shared_ptr<Reaper> reaper_;
+  Directory directory_;
 
-  // control thread only
-  RepositoryScanner scanner_;
-  std::map<VersionKey, FoundVersion> found_;
-  std::map<VersionKey, DesiredVersion> desired_;
-  std::set<std::string> held_down_;  // unloaded by request
+  mutable std::mutex mutex_;          // the life cycle's; never held while anything blocks
+  LifeCycle life_;                    // guarded by mutex_
+  std::vector<IgnoredPath> ignored_;  // guarded by mutex_
 
-  mutable std::mutex mutex_;
-  std::map<VersionKey, Entry> entries_;  // guarded by mutex_
-  std::vector<IgnoredPath> ignored_;     // guarded by mutex_
-  std::deque<Command> commands_;         // guarded by mutex_
-  bool changed_ = false;                 // guarded by mutex_
-  bool stopping_ = false;                // guarded by mutex_
+  /// Outlives the repository with the last handle of a version, and then leads nowhere.
+  struct Doorbell {
+    std::mutex mutex;
+    Repository* repository = nullptr;  // guarded by mutex
+  };
+
+  struct LoadCommandRequest {
+    std::string model;
+    std::string actor;
+    std::shared_ptr<Done> done;
+  };
+  // Control thread only.
+  std::unordered_map<std::uint64_t, LoadCommandRequest> load_commands_;
+  std::map<VersionKey, std::shared_ptr<ModelMetrics>> metrics_;
+  std::vector<std::function<void()>> later_;  // what an event leaves to be done without the lock
+
+  std::mutex events_mutex_;
   std::condition_variable wake_;
+  std::condition_variable quiet_;
+  std::deque<Event> events_;  // guarded by events_mutex_
+  bool stopping_ = false;     // guarded by events_mutex_
+  bool was_quiet_ = false;    // guarded by events_mutex_
+  std::atomic<std::uint64_t> requests_{0};
 
-  // Held for one copy of a pointer. (std::atomic<shared_ptr> is a lock as well, with a formal race in libstdc++ 12.)
-  Locked<std::shared_ptr<const Snapshot>> snapshot_;
-  std::unique_ptr<FolderWatch> watch_;
+  const std::shared_ptr<Doorbell> doorbell_ = std::make_shared<Doorbell>();
+  LoadPipeline pipeline_;
+  HistoryWriter history_;
+  std::unique_ptr<LoaderThreads> loaders_;
+  std::unique_ptr<FolderSource> source_;
   std::thread thread_;
 };
 

@@ -8,90 +8,114 @@
 #include "serving/versions/repository.h"
 
 namespace protean {
+namespace {
 
-std::shared_ptr<const Repository::Snapshot> Repository::snapshot() const {
-  return snapshot_.with([](const auto& current) { return current; });
+/// A request counts as a use once in this time: a store a request would bounce the cache line between threads.
+constexpr Duration kUseGrain = std::chrono::milliseconds(1);
+
+bool may_be_alias(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= 64 && text.front() >= 'a' && text.front() <= 'z';
+}
+
+}  // namespace
+
+/// `status`: of the name alone.  `found.handle`: null: not loaded.
+struct Repository::Found {
+  ModelSlot::Found version;
+  Status status;
+};
+
+Repository::Found Repository::look_up(std::string_view model, std::string_view version) const {
+  const ModelRoute* route = directory_.find(model);
+  std::uint64_t number = 0;
+  if (version.empty()) {
+    if (route != nullptr) number = route->default_version;
+  } else if (const auto parsed = parse_uint64(version); parsed && *parsed != 0) {
+    number = *parsed;
+  } else if (may_be_alias(version)) {
+    if (route != nullptr) number = route->find_alias(version);
+    if (number == 0) return {};
+  } else {
+    return {
+        {},
+        fail(Code::kInvalidArgument, fmt::format("version '{}' of model '{}': expected a positive number or an alias",
+                                                 printable(version, 32), printable(model)))};
+  }
+  if (route == nullptr) return {};
+  return {route->slot->find(number), {}};
 }
 
 Result<VersionHandle> Repository::find(std::string_view model, std::string_view version) const {
-  const auto now = snapshot();
-  const auto found = now->models.find(model);
-  if (found == now->models.end()) return explain_missing(model, version);
-  const auto& versions = found->second;
-  if (version.empty()) return versions.back();
-  const auto number = parse_uint64(version);
-  if (!number || *number == 0) {
-    return fail(Code::kInvalidArgument, fmt::format("version '{}' of model '{}': expected a positive number",
-                                                    printable(version, 32), printable(model)));
+  Found found = look_up(model, version);
+  if (found.version.handle) return std::move(found.version.handle);
+  if (!found.status) return tl::unexpected(std::move(found.status).error());
+  return explain(model, version);
+}
+
+std::optional<Result<VersionHandle>> Repository::acquire(std::string_view model, std::string_view version,
+                                                         TimePoint deadline,
+                                                         std::function<void(Result<VersionHandle>)> done) {
+  Found found = look_up(model, version);
+  if (found.version.handle) {
+    auto& last_used = found.version.handle->last_used;
+    const TimePoint::rep now = parts_.clock->now().time_since_epoch().count();
+    if (now - last_used.load(std::memory_order_relaxed) > kUseGrain.count()) {
+      last_used.store(now, std::memory_order_relaxed);
+    }
+    return Result<VersionHandle>(std::move(found.version.handle));
   }
-  const auto match =
-      std::find_if(versions.begin(), versions.end(), [&](const auto& handle) { return handle->version == *number; });
-  if (match == versions.end()) return explain_missing(model, version);
-  return *match;
+  if (!found.status) return Result<VersionHandle>(tl::unexpected(std::move(found.status).error()));
+  if (!found.version.wakes) return Result<VersionHandle>(explain(model, version));
+  {
+    const std::lock_guard lock(events_mutex_);
+    if (stopping_) return Result<VersionHandle>(fail(Code::kUnavailable, "the server is stopping"));
+    events_.push_back([this, model = std::string(model), version = std::string(version), deadline,
+                       done = std::move(done)](TimePoint now) { life_.wait_for(model, version, deadline, done, now); });
+  }
+  wake_.notify_one();
+  return std::nullopt;
+}
+
+Result<bool> Repository::available(std::string_view model, std::string_view version) const {
+  const Found found = look_up(model, version);
+  if (!found.status) return tl::unexpected(found.status.error());
+  if (found.version.handle || found.version.wakes) return true;
+  auto reason = explain(model, version);
+  if (reason.value().code == Code::kUnavailable) return false;
+  return reason;
 }
 
 Result<std::vector<VersionHandle>> Repository::ready_versions(std::string_view model) const {
-  const auto now = snapshot();
-  const auto found = now->models.find(model);
-  if (found == now->models.end()) return explain_missing(model, {});
-  return found->second;
+  const ModelRoute* route = directory_.find(model);
+  if (route == nullptr) return explain(model, {});
+  auto ready = route->slot->ready();
+  if (ready.empty()) return explain(model, {});
+  return ready;
 }
 
-tl::unexpected<Error> Repository::explain_missing(std::string_view model, std::string_view version) const {
-  const auto number = parse_uint64(version);
-  std::vector<std::string> names;
-  std::vector<std::string> versions;
-  std::string reason;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : entries_) {
-      if (names.empty() || names.back() != key.first) names.push_back(key.first);
-      if (key.first != model) continue;
-      versions.push_back(std::to_string(key.second));
-      const bool asked = version.empty() || number == key.second;
-      if (asked) reason = entry.state == VersionState::kLoading ? "it is being loaded" : entry.reason;
-    }
-  }
-  if (!reason.empty()) {
-    const std::string which = version.empty() ? "" : fmt::format(" version {}", printable(version, 32));
-    return fail(Code::kUnavailable, fmt::format("model '{}'{} is not ready: {}", printable(model), which, reason));
-  }
-  if (!versions.empty()) {
-    return fail(Code::kNotFound, fmt::format("model '{}' has no version {}; it has {}", printable(model),
-                                             printable(version, 32), fmt::join(versions, ", ")));
-  }
-  const auto nearest = nearest_name(model, names);
-  return fail(Code::kNotFound, fmt::format("model '{}' not found{}", printable(model),
-                                           nearest ? fmt::format("; did you mean '{}'?", *nearest)
-                                                   : fmt::format("; {} models are known", names.size())));
+tl::unexpected<Error> Repository::explain(std::string_view model, std::string_view version) const {
+  const std::lock_guard lock(mutex_);
+  return tl::unexpected(life_.explain(model, version, parts_.clock->now()));
 }
 
 std::vector<VersionStatus> Repository::statuses() const {
-  std::vector<VersionStatus> rows;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, entry] : entries_) {
-    VersionStatus row;
-    row.model = key.first;
-    row.version = std::to_string(key.second);
-    row.state = entry.state;
-    row.reason = entry.reason;
-    row.backend = entry.found.backend == nullptr ? "" : std::string(entry.found.backend->id());
-    row.files_bytes = entry.found.files_bytes;
-    row.load_ms = entry.load_ms;
-    if (entry.handle) {
-      row.signature = entry.handle->signature;
-      row.scheduling = entry.handle->cost.description();
-      for (auto& other : rows) other.is_default = other.is_default && other.model != row.model;
-      row.is_default = true;
-    }
-    rows.push_back(std::move(row));
-  }
-  return rows;
+  return life_.statuses(parts_.clock->now());
 }
 
 std::vector<IgnoredPath> Repository::ignored() const {
   const std::lock_guard lock(mutex_);
   return ignored_;
+}
+
+std::vector<Alias> Repository::aliases(std::string_view model) const {
+  const std::lock_guard lock(mutex_);
+  return life_.aliases(model);
+}
+
+Result<std::vector<HistoryRecord>> Repository::history(const HistoryQuery& query) const {
+  if (parts_.store == nullptr) return fail(Code::kUnavailable, "there is no store that keeps a history");
+  return parts_.store->history(query);
 }
 
 }  // namespace protean

@@ -82,10 +82,28 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder, std::err
   return entries;
 }
 
+std::string model_name(const fs::directory_entry& entry) {
+  std::error_code error;
+  return entry.is_directory(error) ? entry.path().filename().string() : entry.path().stem().string();
+}
+
+/// Of the model's configuration file, if it has one.
+std::uint64_t config_fingerprint(const fs::path& root_entry, bool is_folder) {
+  Files files;
+  fs::path path = root_entry;
+  add_file(files, is_folder ? path / "protean.toml" : path.replace_extension(".toml"));
+  return files.fingerprint;
+}
+
 }  // namespace
 
-Result<Scan> RepositoryScanner::scan() {
-  for (auto& [path, known] : known_) known.seen = false;
+std::uint64_t files_fingerprint(const FoundVersion& version) {
+  return examine(version.path, version.folder, version.own_folder).fingerprint;
+}
+
+Result<Scan> RepositoryScanner::scan(const std::set<std::string>* only) {
+  taken_.clear();
+  for (auto& [path, known] : known_) known.seen = only != nullptr;
   Scan scan;
   std::error_code error;
   const auto status = fs::status(root_, error);
@@ -100,7 +118,9 @@ Result<Scan> RepositoryScanner::scan() {
       return fail(Code::kPermissionDenied,
                   fmt::format("model folder '{}' cannot be read: {}", root_.string(), error.message()));
     }
-    for (const auto& entry : entries) scan_entry(entry, scan);
+    for (const auto& entry : entries) {
+      if (only == nullptr || only->contains(model_name(entry))) scan_entry(entry, scan);
+    }
   }
   std::erase_if(known_, [](const auto& item) { return !item.second.seen; });
   std::sort(scan.versions.begin(), scan.versions.end(),
@@ -111,13 +131,12 @@ Result<Scan> RepositoryScanner::scan() {
 void RepositoryScanner::scan_entry(const fs::directory_entry& entry, Scan& scan) {
   std::error_code error;
   const bool is_folder = entry.is_directory(error);
-  const std::string model = is_folder ? entry.path().filename().string() : entry.path().stem().string();
+  const std::string model = model_name(entry);
   const std::string shown = printable(entry.path().filename().string());
   const auto ignore = [&](std::string reason) { scan.ignored.push_back({shown, std::move(reason)}); };
+  if (!is_folder && entry.path().extension() == ".toml") return;  // the configuration of the model beside it
   if (!is_usable_name(model)) return ignore("its name is not printable UTF-8 of at most 200 bytes");
-  const bool taken =
-      std::any_of(scan.versions.begin(), scan.versions.end(), [&](const auto& found) { return found.model == model; });
-  if (taken) return ignore(fmt::format("a model named '{}' was already found beside it", model));
+  if (taken_.contains(model)) return ignore(fmt::format("a model named '{}' was already found beside it", model));
   if (is_folder) return scan_model_folder(entry.path(), model, scan);
   if (!entry.is_regular_file(error)) return ignore("neither a file nor a folder");
   Backend* backend = recognise(entry.path());
@@ -179,7 +198,13 @@ void RepositoryScanner::add(const std::string& model, std::uint64_t version, con
                             const fs::path& folder, Scan& scan) {
   const bool own_folder = folder != root_ && folder != root_.parent_path();
   const Files files = examine(choice.path, folder, own_folder);
-  scan.versions.push_back({model, version, choice.path, folder, choice.backend, files.bytes, files.fingerprint});
+  std::uint64_t fingerprint = files.fingerprint;
+  const bool numbered = own_folder && folder.filename() != model;
+  const fs::path base = !own_folder ? choice.path : (numbered ? folder.parent_path() : folder);
+  mix(fingerprint, config_fingerprint(base, own_folder));
+  scan.versions.push_back({model, version, choice.path, folder, base, choice.backend, files.bytes, fingerprint,
+                           files.fingerprint, own_folder});
+  taken_.insert(model);
 }
 
 Backend* RepositoryScanner::recognise(const fs::path& path) {

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -14,16 +16,23 @@
 
 namespace protean {
 
-/// A version that lies in the folder.  `fingerprint` changes when any of its files does.
+/// A version that lies in the folder.  `files_fingerprint` changes when any of its files does, `fingerprint` also when
+/// the model's configuration (`NAME/protean.toml`, or `NAME.toml` beside a single file) does.
 struct FoundVersion {
   std::string model;
   std::uint64_t version = 0;
   std::filesystem::path path;
   std::filesystem::path folder;
+  std::filesystem::path model_path;  // the model's folder or its single file: what a configuration belongs to
   Backend* backend = nullptr;
   std::uint64_t files_bytes = 0;
   std::uint64_t fingerprint = 0;
+  std::uint64_t files_fingerprint = 0;
+  bool own_folder = true;  // false: the folder belongs to many models, only the file itself to this one
 };
+
+/// files_fingerprint as the files are now.
+[[nodiscard]] std::uint64_t files_fingerprint(const FoundVersion& version);
 
 struct IgnoredPath {
   std::string path;
@@ -44,8 +53,9 @@ class RepositoryScanner {
   RepositoryScanner(std::filesystem::path root, std::vector<Backend*> backends)
       : root_(std::move(root)), backends_(std::move(backends)) {}
 
+  /// `only`: looks at models of these names alone, and reports of these alone.
   /// Errors: kNotFound or kPermissionDenied when the folder itself cannot be read.
-  [[nodiscard]] Result<Scan> scan();
+  [[nodiscard]] Result<Scan> scan(const std::set<std::string>* only = nullptr);
 
  private:
   struct Known {
@@ -68,6 +78,7 @@ class RepositoryScanner {
 
   const std::filesystem::path root_;
   const std::vector<Backend*> backends_;
+  std::unordered_set<std::string> taken_;  // names of models found by the scan that is going on
   std::map<std::filesystem::path, Known> known_;
 };
 

@@ -23,7 +23,7 @@ class RepositoryTest : public ::testing::Test {
     options.watch = watch;
     options.poll_interval = std::chrono::milliseconds(20);
     options.settle = std::chrono::milliseconds(5);
-    repository_ = std::make_unique<Repository>(options, std::vector<Backend*>{&backend_}, registry_);
+    repository_ = std::make_unique<Repository>(options, RepositoryParts{{&backend_}, registry_, nullptr, {}, {}, {}});
     const auto started = repository_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -34,12 +34,12 @@ class RepositoryTest : public ::testing::Test {
   }
   Status load(const std::string& model) {
     std::promise<Status> done;
-    repository_->load_model(model, [&](Status status) { done.set_value(std::move(status)); });
+    repository_->load_model(model, "tester", [&](Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
   Status unload(const std::string& model) {
     std::promise<Status> done;
-    repository_->unload_model(model, [&](Status status) { done.set_value(std::move(status)); });
+    repository_->unload_model(model, "tester", [&](Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
   std::string version_served(std::string_view model) {
@@ -84,7 +84,8 @@ TEST_F(RepositoryTest, ExplainsVersionsThatAreNotThere) {
   start();
   EXPECT_EQ(repository_->find("iris", "4").error().message, "model 'iris' has no version 4; it has 3");
   EXPECT_EQ(repository_->find("iris", "4").error().code, Code::kNotFound);
-  EXPECT_EQ(repository_->find("iris", "latest").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(repository_->find("iris", "latest").error().message, "model 'iris' has no alias 'latest'; it has none");
+  EXPECT_EQ(repository_->find("iris", "Latest").error().code, Code::kInvalidArgument);
   EXPECT_EQ(repository_->find("iris", "0").error().code, Code::kInvalidArgument);
   EXPECT_EQ(repository_->find("iris", "-1").error().code, Code::kInvalidArgument);
 }

@@ -102,10 +102,16 @@ void ClientConnection::read() {
                           });
 }
 
+ClientReply ClientConnection::no_room() {
+  ClientReply reply;
+  reply.error = Error{Code::kUnavailable, "the connection takes no request now", {}, {}};
+  return reply;
+}
+
 void ClientConnection::write(Slice bytes) { write(std::move(bytes), {}); }
 
 void ClientConnection::write(Slice first, Slice second) {
-  if (state_ != State::kOpen) return;
+  if (state_ != State::kOpen || !can_write_) return;
   if (!first.empty()) output_.push_back(std::move(first));
   if (!second.empty()) output_.push_back(std::move(second));
   flush();
@@ -119,7 +125,11 @@ void ClientConnection::flush() {
     error_code error;
     consume(socket_.write_some(std::span(parts).first(count), error));
     if (!error) continue;
-    if (error != asio::error::would_block) return break_off(broken("writing", error));
+    if (error != asio::error::would_block) {
+      // The server hung up. What it said before, or why, is still to be read, and reading always goes on.
+      can_write_ = false;
+      return output_.clear();
+    }
     waits_to_write_ = true;
     socket_.async_wait(asio::socket_base::wait_write, [this, self = shared_from_this()](const error_code&) {
       waits_to_write_ = false;

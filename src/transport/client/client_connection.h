@@ -53,7 +53,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   [[nodiscard]] virtual bool usable() const noexcept { return state_ == State::kOpen; }
   /// Requests that may be sent now.
   [[nodiscard]] virtual std::size_t room() const noexcept = 0;
-  /// Requires room() > 0.  `done` is called exactly once, within this call if the connection breaks right now.
+  /// `done` is called exactly once; within this call, with kUnavailable, when there is no room().
   virtual void send(std::shared_ptr<const ClientRequest> request, SendOptions options, Done done) = 0;
   /// Gives up what is past its deadline at `now`.
   virtual void expire(TimePoint now);
@@ -71,6 +71,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   /// The connection is closed: every request in flight fails with `error`.
   virtual void on_broken(const Error& error) = 0;
 
+  /// What send() answers without room().
+  [[nodiscard]] static ClientReply no_room();
   /// Queues bytes and writes what the socket takes at once.
   void write(Slice bytes);
   void write(Slice first, Slice second);
@@ -90,6 +92,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   TimePoint connect_deadline_ = kNever;
   std::deque<Slice> output_;
   bool waits_to_write_ = false;
+  bool can_write_ = true;
   std::vector<std::byte> input_;
 };
 

@@ -31,9 +31,9 @@ Slice length_prefixed(const Slice& message) {
   Buffer body;
   body.reserve(5 + message.size());
   const auto size = static_cast<std::uint32_t>(message.size());
-  const std::array<unsigned char, 5> prefix = {
-      0, static_cast<unsigned char>(size >> 24), static_cast<unsigned char>(size >> 16),
-      static_cast<unsigned char>(size >> 8), static_cast<unsigned char>(size)};
+  const std::array<unsigned char, 5> prefix = {0, static_cast<unsigned char>(size >> 24),
+                                               static_cast<unsigned char>(size >> 16),
+                                               static_cast<unsigned char>(size >> 8), static_cast<unsigned char>(size)};
   body.append(prefix.data(), prefix.size());
   body.append(message.bytes);
   return std::move(body).share();
@@ -62,12 +62,8 @@ ClientRequest make_http_request(const RequestLine& line, Slice body) {
 ClientRequest make_grpc_request(std::string_view authority, std::string_view path, const Slice& message,
                                 Duration timeout) {
   ClientRequest request;
-  request.fields = {{":method", "POST"},
-                    {":scheme", "http"},
-                    {":authority", std::string(authority)},
-                    {":path", std::string(path)},
-                    {"te", "trailers"},
-                    {"content-type", "application/grpc"}};
+  request.fields = {{":method", "POST"},          {":scheme", "http"}, {":authority", std::string(authority)},
+                    {":path", std::string(path)}, {"te", "trailers"},  {"content-type", "application/grpc"}};
   if (timeout > Duration::zero()) request.fields.emplace_back("grpc-timeout", grpc_timeout(timeout));
   request.body = length_prefixed(message);
   return request;

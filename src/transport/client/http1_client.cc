@@ -53,6 +53,7 @@ class Http1Client final : public ClientConnection {
   [[nodiscard]] std::size_t room() const noexcept override { return usable() && !done_ ? 1 : 0; }
 
   void send(std::shared_ptr<const ClientRequest> request, SendOptions options, Done done) override {
+    if (room() == 0) return done(no_room());
     options_ = options;
     done_ = std::move(done);
     begin_reply();

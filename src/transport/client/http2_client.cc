@@ -5,6 +5,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <unordered_map>
@@ -35,7 +36,10 @@ struct EngineDeleter {
 /// Source: gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8; broken escapes stay as they are.
 std::string decode_message(std::string_view text) {
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
   };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -56,6 +60,7 @@ class Http2Client final : public ClientConnection {
   }
 
   void send(std::shared_ptr<const ClientRequest> request, SendOptions options, Done done) override {
+    if (room() == 0) return done(no_room());
     auto stream = std::make_unique<Stream>(Stream{std::move(request), std::move(done), options, {}, 0});
     std::vector<nghttp2_nv> fields;
     fields.reserve(stream->request->fields.size());
@@ -139,6 +144,7 @@ class Http2Client final : public ClientConnection {
   }
 
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    if (frame->hd.type == NGHTTP2_SETTINGS) client(user_data).greeted_ = true;
     if (frame->hd.type == NGHTTP2_GOAWAY) client(user_data).going_away_ = true;
     return 0;
   }
@@ -181,17 +187,23 @@ class Http2Client final : public ClientConnection {
 
   void on_bytes(std::span<const std::byte> bytes) override {
     in_turn_ = true;
-    const ssize_t used = nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                                  bytes.size());
-    for (auto& stream : std::exchange(finished_, {})) stream->done(std::move(stream->reply));
+    const ssize_t used =
+        nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    hand_out();
     in_turn_ = false;
     if (used < 0) {
-      return break_off({Code::kInternal, fmt::format("not HTTP/2: {}", nghttp2_strerror(static_cast<int>(used))), {}, {}});
+      return break_off(
+          {Code::kInternal, fmt::format("not HTTP/2: {}", nghttp2_strerror(static_cast<int>(used))), {}, {}});
     }
     flush_session();
     if (nghttp2_session_want_read(engine_.get()) == 0 && nghttp2_session_want_write(engine_.get()) == 0) {
-      break_off({Code::kUnavailable, "the server ended the HTTP/2 connection", {}, {}});
+      break_off(ended());
     }
+  }
+
+  [[nodiscard]] Error ended() const {
+    if (!greeted_) return {Code::kInternal, "not HTTP/2: something else than its first frame came", {}, {}};
+    return {Code::kUnavailable, "the server ended the HTTP/2 connection", {}, {}};
   }
 
   void on_broken(const Error& error) override {
@@ -217,12 +229,18 @@ class Http2Client final : public ClientConnection {
       out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(count));
     }
     if (!out.empty()) write(Slice::of(std::move(out)));
+    hand_out();  // streams that ended because nothing could be sent on them
+  }
+
+  void hand_out() {
+    for (auto& stream : std::exchange(finished_, {})) stream->done(std::move(stream->reply));
   }
 
   const std::size_t streams_max_;
   std::unique_ptr<nghttp2_session, EngineDeleter> engine_;
   std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
   std::vector<std::unique_ptr<Stream>> finished_;
+  bool greeted_ = false;  // the server's SETTINGS have come
   bool going_away_ = false;
   bool in_turn_ = false;
 };

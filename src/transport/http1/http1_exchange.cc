@@ -26,6 +26,11 @@ Http1Exchange::~Http1Exchange() {
   }
 }
 
+void Http1Exchange::on_cancel(std::function<void()> leave) {
+  if (listener_ != 0) link_->left.forget(listener_);
+  listener_ = link_->left.listen(std::move(leave));
+}
+
 bool Http1Exchange::move_on(State from, State to) noexcept { return state_.compare_exchange_strong(from, to); }
 
 void Http1Exchange::respond(Response response) {

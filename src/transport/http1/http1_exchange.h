@@ -57,7 +57,7 @@ class Http1Exchange final : public Exchange {
   [[nodiscard]] const Slice& body() const noexcept override { return request_.body; }
   [[nodiscard]] TimePoint complete_at() const noexcept override { return request_.complete_at; }
   [[nodiscard]] bool cancelled() const noexcept override { return link_->left.cancelled(); }
-  void on_cancel(std::function<void()> leave) override { listener_ = link_->left.listen(std::move(leave)); }
+  void on_cancel(std::function<void()> leave) override;
   void respond(Response response) override;
   void start(Response head) override;
   void write(Slice piece) override;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running: one request as it is, many through one buffer. Assembling and splitting are in batch_tensors.h.
+#include "serving/scheduling/batch.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "serving/loaded_version.h"
+#include "serving/scheduling/batch_tensors.h"
+
+namespace protean {
+namespace {
+
+tl::unexpected<Error> with_label(Error error, const LoadedVersion& version) {
+  error.message += fmt::format(" ({})", label_of(version));
+  return tl::unexpected<Error>(std::move(error));
+}
+
+PieceResult run_model(LoadedVersion& version, const RunRequest& request) {
+  try {
+    auto result = version.model->run(request);
+    if (!result) return with_label(std::move(result).error(), version);
+    if (result->size() != request.outputs.size()) {
+      return fail(Code::kInternal, fmt::format("the model answered {} outputs, expected {} ({})", result->size(),
+                                               request.outputs.size(), label_of(version)));
+    }
+    return result;
+  } catch (const std::exception& error) {
+    return fail(Code::kInternal, fmt::format("the model threw: {} ({})", error.what(), label_of(version)));
+  } catch (...) {
+    return fail(Code::kInternal, fmt::format("the model threw: something unknown ({})", label_of(version)));
+  }
+}
+
+Result<std::vector<PieceResult>> run_assembled(Batch& batch, const Clock& clock) {
+  TRY(const AssembledInputs inputs, assemble_inputs(batch));
+  const auto& outputs = batch.pieces.front().call->ticket.checked.outputs;
+  const TimePoint started_at = clock.now();
+  auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token()});
+  batch.run_time = clock.now() - started_at;
+  if (!tensors) return tl::unexpected<Error>(std::move(tensors).error());
+  return split_outputs(batch, inputs, std::move(*tensors));
+}
+
+}  // namespace
+
+std::string label_of(const LoadedVersion& version) {
+  return fmt::format("model {}, version {}", version.model_name, version.version_text);
+}
+
+PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request, const std::stop_token& cancel) {
+  return run_model(version, {request.inputs, request.outputs, cancel});
+}
+
+void run_batch(Batch& batch, const Clock& clock) {
+  batch.results.clear();
+  if (runs_as_it_is(batch)) {
+    const TimePoint started_at = clock.now();
+    batch.results.push_back(
+        run_alone(*batch.version, batch.pieces.front().call->ticket.checked, batch.stop.get_token()));
+    batch.run_time = clock.now() - started_at;
+    return;
+  }
+  auto results = [&]() -> Result<std::vector<PieceResult>> {
+    try {
+      return run_assembled(batch, clock);
+    } catch (const std::bad_alloc&) {
+      return fail(Code::kResourceExhausted,
+                  fmt::format("not enough memory for a run of {} rows ({})", batch.rows_run, label_of(*batch.version)));
+    }
+  }();
+  if (results) {
+    batch.results = std::move(*results);
+  } else {
+    for (std::size_t i = 0; i < batch.pieces.size(); ++i) batch.results.emplace_back(tl::unexpect, results.error());
+  }
+}
+
+}  // namespace protean

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stages in their order. Nothing here holds a lock; a slow or broken model costs its loader thread only.
+#include "serving/versions/load_pipeline.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <new>
+
+namespace protean {
+namespace {
+
+/// The version's folder and, where versions have one each, the model's around it. A model that is a single file in
+/// the common folder has none of its own.
+std::vector<std::filesystem::path> warm_up_folders(const FoundVersion& found) {
+  const auto& folder = found.folder;
+  if (folder.filename() == found.model) return {folder};
+  if (folder.filename() != std::to_string(found.version) || folder.parent_path().filename() != found.model) return {};
+  return {folder, folder.parent_path()};
+}
+
+Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics,
+                         const std::function<void()>& warming, std::function<void()> destroyed) {
+  const FoundVersion& found = job.found;
+  if (pipeline.check_files && files_fingerprint(found) != found.files_fingerprint) {
+    return fail(Code::kAborted, "its files are being changed");
+  }
+  auto version = std::make_unique<LoadedVersion>();
+  version->model_name = found.model;
+  version->version = found.version;
+  version->version_text = std::to_string(found.version);
+  version->config = job.config;
+  version->metrics = metrics;
+  TRY(version->model, found.backend->load({found.model, version->version_text, found.path, found.folder},
+                                          {job.config->intra_op_threads}));
+  version->signature = std::make_shared<const Signature>(version->model->signature());
+  version->notes = version->model->load_notes();
+  if (job.config->batch.mode == BatchConfig::Mode::kOff) {
+    version->batch.reason = "switched off";
+  } else if (pipeline.probe) {
+    version->batch = pipeline.probe(*version->model);
+  }
+  warming();
+  TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
+  for (auto& note : warmed) version->notes.push_back(std::move(note));
+  if (job.config->warm_up.replayed_max > 0) {
+    version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);
+  }
+  const std::uint64_t bytes = version->model->memory().private_bytes;
+  return LoadOutcome{pipeline.reaper->adopt(std::move(version), std::move(destroyed)), bytes};
+}
+
+}  // namespace
+
+Result<LoadOutcome> run_load(const LoadPipeline& pipeline, const LoadJob& job,
+                             const std::shared_ptr<ModelMetrics>& metrics, const std::function<void()>& warming,
+                             std::function<void()> destroyed) {
+  const TimePoint start = pipeline.clock->now();
+  const auto guarded = [&]() -> Result<LoadOutcome> {
+    try {
+      return load(pipeline, job, metrics, warming, std::move(destroyed));
+    } catch (const std::bad_alloc&) {
+      return fail(Code::kResourceExhausted, "not enough memory to load it");
+    } catch (const std::exception& error) {
+      return fail(Code::kInternal, fmt::format("the backend '{}' threw: {}", job.found.backend->id(), error.what()));
+    }
+  };
+  auto outcome = guarded();
+  (outcome ? metrics->loads_succeeded : metrics->loads_failed)->add();
+  metrics->load_duration->observe(static_cast<std::uint64_t>((pipeline.clock->now() - start).count()));
+  return outcome;
+}
+
+}  // namespace protean

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a loader thread does with one job: check the files, load, find out about batching, warm up.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "serving/versions/reaper.h"
+#include "serving/versions/version_record.h"
+#include "serving/versions/warm_up.h"
+
+namespace protean {
+
+/// `probe`: whether the model's rows are independent; null: nobody asks.
+struct LoadPipeline {
+  RequestDecoder decode;
+  std::function<BatchFacts(Model&)> probe;
+  const Clock* clock = &Clock::system();
+  Reaper* reaper = nullptr;
+  bool check_files = true;  // that they still are what was found
+};
+
+/// `warming`: told when the warm-up begins.  `destroyed`: told, on any thread, when the last handle of a version that
+/// loaded is gone and its memory is free.
+/// Errors: those of the backend and the warm-up; kAborted when the files are being changed; kResourceExhausted when
+/// there is not enough memory; kInternal for any exception that a backend lets through.
+[[nodiscard]] Result<LoadOutcome> run_load(const LoadPipeline& pipeline, const LoadJob& job,
+                                           const std::shared_ptr<ModelMetrics>& metrics,
+                                           const std::function<void()>& warming, std::function<void()> destroyed);
+
+}  // namespace protean
