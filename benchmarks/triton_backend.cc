@@ -3,7 +3,8 @@
 // The NVIDIA Triton wheel ships the server without its ONNX Runtime backend. This is a native backend of the least
 // code: for each request, or for all that Triton's dynamic batcher put together, it runs the same ONNX Runtime library
 // (on Triton's own input buffer when it is one request) and copies the outputs into Triton's responses. Triton's real
-// backend does more (statistics, device placement), so what is measured is a lower bound of Triton's cost. The declarations follow triton-inference-server/core, include/triton/core, API 1.x.
+// backend does more (statistics, device placement), so what is measured is a lower bound of Triton's cost. The
+// declarations follow triton-inference-server/core, include/triton/core, API 1.x.
 //
 // PROTEAN_BENCH_ONNXRUNTIME in the environment is the path of libonnxruntime.so; a model is VERSION/model.onnx.
 #include <cstdlib>
@@ -99,8 +100,8 @@ InputBytes read_input(TRITONBACKEND_Request* request, const TensorSignature& sig
 }
 
 /// Rows [first, first + rows) of each result; all of it when `rows` is 0.
-void fill_response(TRITONBACKEND_Response* response, const OnnxSession& session,
-                   const std::vector<Ort::Value>& results, int64_t first = 0, int64_t rows = 0) {
+void fill_response(TRITONBACKEND_Response* response, const OnnxSession& session, const std::vector<Ort::Value>& results,
+                   int64_t first = 0, int64_t rows = 0) {
   for (size_t i = 0; i < results.size(); ++i) {
     const auto& signature = session.outputs()[i];
     const auto info = results[i].GetTensorTypeAndShapeInfo();

@@ -131,7 +131,8 @@ void bound_defaults(ServeOptions& options) {
 /// Where the user's caches belong (XDG Base Directory Specification); empty when there is no such place.
 std::filesystem::path cache_folder(const Environment& environment) {
   const auto value = [&](std::string_view name) {
-    const auto found = std::find_if(environment.begin(), environment.end(), [&](const auto& e) { return e.first == name; });
+    const auto found =
+        std::find_if(environment.begin(), environment.end(), [&](const auto& e) { return e.first == name; });
     return found == environment.end() ? std::string_view{} : std::string_view(found->second);
   };
   if (const auto base = value("XDG_CACHE_HOME"); base.starts_with('/')) return std::filesystem::path(base) / "protean";

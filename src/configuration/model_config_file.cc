@@ -145,7 +145,8 @@ Result<ParsedConfig> parse(std::string_view text, const std::filesystem::path& n
 }
 
 /// An absent file is an empty one.
-Result<ParsedConfig> read(const std::filesystem::path& files, std::string_view model, const ModelConfig& defaults = {}) {
+Result<ParsedConfig> read(const std::filesystem::path& files, std::string_view model,
+                          const ModelConfig& defaults = {}) {
   const auto file = model_config_path(files);
   auto text = read_toml_text(file, Links::kRefuse);
   if (!text && text.error().code == Code::kNotFound) text = std::string();

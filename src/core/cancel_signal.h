@@ -42,7 +42,7 @@ class CancelSignal {
 
   /// The listener will not be called any more, unless it is being called right now.
   void forget(std::uint64_t id) {
-      Listener gone;  // declared first: destroyed after the lock is let go
+    Listener gone;  // declared first: destroyed after the lock is let go
     const std::lock_guard lock(mutex_);
     for (auto& listener : listeners_) {
       if (listener.first != id) continue;

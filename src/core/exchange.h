@@ -22,8 +22,8 @@ class Exchange {
   /// True once the client hung up, reset the stream, or the deadline's answer has been sent: nobody is
   /// waiting for respond() any more.  Thread-safe.
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
-  /// Calls `leave` when cancelled() turns true, at once if it has; not after respond(). A later call replaces the one before.
-  /// Thread-safe; `leave` runs on any thread, must not block, and must not keep the exchange alive.
+  /// Calls `leave` when cancelled() turns true, at once if it has; not after respond(). A later call replaces the one
+  /// before. Thread-safe; `leave` runs on any thread, must not block, and must not keep the exchange alive.
   virtual void on_cancel(std::function<void()> leave) = 0;
   /// Sends the answer. At most one call has an effect; later ones are ignored.
   /// Thread-safe; on the owning I/O thread the bytes leave at the end of its turn.

@@ -47,9 +47,10 @@ Status read_scheduling(InferRequest& request, TimePoint received_at) {
   if (const Parameter* priority = find_parameter(request.parameters, "priority")) {
     const auto number = whole_number(*priority);
     if (!number || *number > kPriorityLast) {
-      return fail(Code::kInvalidArgument, fmt::format("parameter 'priority': expected a whole number from {} (first) to "
-                                                      "{} (last), or 0 for the model's default",
-                                                      kPriorityFirst, kPriorityLast));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("parameter 'priority': expected a whole number from {} (first) to "
+                              "{} (last), or 0 for the model's default",
+                              kPriorityFirst, kPriorityLast));
     }
     request.priority = static_cast<std::uint32_t>(*number);
   }

@@ -18,7 +18,8 @@ constexpr const char* kFileName = "protean.db";
 
 Status make_folder(const std::filesystem::path& folder) {
   if (::mkdir(folder.c_str(), S_IRWXU) == 0 || errno == EEXIST) return {};
-  return fail(Code::kUnavailable, fmt::format("state folder '{}' cannot be made: {}", folder.string(), std::strerror(errno)));
+  return fail(Code::kUnavailable,
+              fmt::format("state folder '{}' cannot be made: {}", folder.string(), std::strerror(errno)));
 }
 
 Result<std::unique_ptr<Store>> open_store(const std::filesystem::path& folder) {

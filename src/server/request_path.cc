@@ -88,7 +88,7 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
     auto version = parts_.repository.acquire(
         infer->model, infer->version, infer->deadline,
         [this, call](Result<VersionHandle> loaded) { submit_loaded(call, std::move(loaded)); });
-    if (version) submit(std::move(call), *std::move(version));
+    if (version) submit(std::move(call), *std::move(version), Scheduler::Inline::kAllowed);
     return;
   }
   if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
@@ -96,22 +96,24 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
   parts_.control.execute(call->operation, [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
 }
 
-void RequestPath::submit(std::shared_ptr<Call> call, Result<VersionHandle> version) {
+void RequestPath::submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here) {
   if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
   call->request = &std::get<InferRequest>(call->operation);
   call->version = std::move(*version);
-  call->version->cache ? look_in_cache(std::move(call)) : run(std::move(call));
+  call->version->cache ? look_in_cache(std::move(call), here) : run(std::move(call), here);
 }
 
-void RequestPath::run(std::shared_ptr<Call> call) { parts_.scheduler.submit(std::move(call)); }
+void RequestPath::run(std::shared_ptr<Call> call, Scheduler::Inline here) {
+  parts_.scheduler.submit(std::move(call), here);
+}
 
-void RequestPath::look_in_cache(std::shared_ptr<Call> call) {
+void RequestPath::look_in_cache(std::shared_ptr<Call> call, Scheduler::Inline here) {
   auto found = call->version->cache->find_or_join(*call->request, call);
   if (!found) return finish(*call, tl::unexpected(std::move(found).error()));
   if (auto* result = std::get_if<InferResult>(&*found)) return finish(*call, Outcome(std::move(*result)));
   if (auto* lead = std::get_if<CacheLead>(&*found)) {
     call->cache_lead = std::move(*lead);
-    return run(std::move(call));
+    return run(std::move(call), here);
   }
   call->on_cancel([seat = std::get<CacheSeat>(std::move(*found)), waiter = std::weak_ptr(call)]() mutable {
     const auto left = waiter.lock();
@@ -122,7 +124,7 @@ void RequestPath::look_in_cache(std::shared_ptr<Call> call) {
 /// Its version had to be loaded; this is the repository's thread.
 void RequestPath::submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version) {
   try {
-    submit(call, std::move(version));
+    submit(call, std::move(version), Scheduler::Inline::kNever);
   } catch (const std::bad_alloc&) {
     finish(*call, fail(Code::kResourceExhausted, "not enough memory for this request"));
   }

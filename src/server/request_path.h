@@ -45,7 +45,7 @@ class RequestPath final : public RequestHandler {
   /// Decode, route, schedule; finish() follows on whatever thread has the outcome.
   void serve(std::shared_ptr<Call> call);
   /// Hands a call whose version is known to the scheduler.
-  void run(std::shared_ptr<Call> call);
+  void run(std::shared_ptr<Call> call, Scheduler::Inline here = Scheduler::Inline::kAllowed);
   /// Encode, record, reply.
   void finish(Call& call, Result<Outcome> outcome);
   /// Ends idle streams; busy ones end after the message in work.
@@ -54,10 +54,10 @@ class RequestPath final : public RequestHandler {
  private:
   [[nodiscard]] const Protocol* find_protocol(const RequestHead& head) const noexcept;
   void serve_decoded(std::shared_ptr<Call> call);
-  void submit(std::shared_ptr<Call> call, Result<VersionHandle> version);
+  void submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here);
   void submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version);
   /// An answer from the version's cache, a place behind an equal request that runs, or a run.
-  void look_in_cache(std::shared_ptr<Call> call);
+  void look_in_cache(std::shared_ptr<Call> call, Scheduler::Inline here);
   void watch_ready(const std::shared_ptr<Call>& call);
 
   const RequestPathParts parts_;

@@ -84,8 +84,8 @@ Result<tcp::endpoint> Acceptor::listen(const ListenerOptions& options, std::shar
   if (error) return listen_error(address, error);
   const tcp::endpoint bound = socket.local_endpoint(error);
   if (error) return listen_error(address, error);
-  listeners_.push_back(
-      std::unique_ptr<Listener>(new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_), options.dialect}));
+  listeners_.push_back(std::unique_ptr<Listener>(
+      new Listener{std::move(socket), std::move(tls), boost::asio::steady_timer(io_), options.dialect}));
   return bound;
 }
 

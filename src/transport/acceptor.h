@@ -30,7 +30,7 @@ class Acceptor {
   /// Binds and listens; connections wait in the kernel until start().  Port 0: the kernel chooses.
   /// Errors: kInvalidArgument (no such host), kAlreadyExists (port in use), kPermissionDenied, kUnavailable.
   [[nodiscard]] Result<boost::asio::ip::tcp::endpoint> listen(const ListenerOptions& options,
-                                                           std::shared_ptr<TlsContext> tls);
+                                                              std::shared_ptr<TlsContext> tls);
   void start();
   /// Closes the listening sockets and joins the thread.  Again: no effect.
   void stop();

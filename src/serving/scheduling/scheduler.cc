@@ -188,7 +188,7 @@ Scheduler::Scheduler(SchedulerOptions options, const Clock& clock)
 
 Scheduler::~Scheduler() { stop(); }
 
-void Scheduler::submit(std::shared_ptr<InferCall> call) {
+void Scheduler::submit(std::shared_ptr<InferCall> call, Inline here) {
   LoadedVersion& version = *call->version;
   auto checked = check_request(*call->request, *version.signature, "");
   if (!checked) {  // said again with the model's name, which only the rare failure pays for
@@ -203,7 +203,7 @@ void Scheduler::submit(std::shared_ptr<InferCall> call) {
     version.metrics->expired->add();
     return call->done(fail(Code::kDeadlineExceeded, "the deadline passed before the model could run"), {});
   }
-  if (try_inline(version, call->ticket.checked)) return run_inline(*call, now);
+  if (here == Inline::kAllowed && try_inline(version, call->ticket.checked)) return run_inline(*call, now);
   core_->enqueue(std::move(call), now);
 }
 

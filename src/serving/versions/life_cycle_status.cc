@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "serving/scheduling/scheduling_status.h"
 #include "serving/versions/life_cycle.h"
 
 namespace protean {
@@ -62,6 +63,7 @@ void LifeCycle::describe(const ModelRecord& model, const VersionRecord& version,
     row.signature = loaded.signature;
     row.scheduling = loaded.cost.description();
     row.notes = loaded.notes;
+    for (auto& line : scheduling_status(loaded)) row.notes.push_back(std::move(line));
     if (loaded.model) row.memory = loaded.model->memory();
     row.is_default = version.found.version == model.default_version;
     if (version.serving->life == Life::kRetiring)

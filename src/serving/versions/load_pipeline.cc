@@ -10,6 +10,8 @@
 namespace protean {
 namespace {
 
+constexpr std::size_t kCacheWaitersMax = 1024;
+
 /// The version's folder and, where versions have one each, the model's around it. A model that is a single file in
 /// the common folder has none of its own.
 std::vector<std::filesystem::path> warm_up_folders(const FoundVersion& found) {
@@ -45,6 +47,11 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   for (auto& note : warmed) version->notes.push_back(std::move(note));
   if (job.config->warm_up.replayed_max > 0) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);
+  }
+  if (const std::uint64_t bytes_max = job.config->cache_bytes_max; bytes_max > 0 && pipeline.registry != nullptr) {
+    version->cache = ResponseCache::make({bytes_max, kCacheWaitersMax},
+                                         ResponseCacheMetrics(*pipeline.registry, found.model, version->version_text),
+                                         *pipeline.clock);
   }
   const std::uint64_t bytes = version->model->memory().private_bytes;
   return LoadOutcome{pipeline.reaper->adopt(std::move(version), std::move(destroyed)), bytes};

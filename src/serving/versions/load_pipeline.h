@@ -17,6 +17,7 @@ struct LoadPipeline {
   std::function<BatchFacts(Model&)> probe;
   const Clock* clock = &Clock::system();
   Reaper* reaper = nullptr;
+  metrics::Registry* registry = nullptr;
   bool check_files = true;  // that they still are what was found
 };
 

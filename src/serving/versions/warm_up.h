@@ -31,7 +31,7 @@ struct WarmUpSources {
 /// between runs.  Returns notes for the status: `warmed by 2 generated, 3 recorded, 8 replayed runs in 41 ms`.
 /// Errors: that of the run that failed, with the input named. A generated input that the model refuses
 /// (kInvalidArgument) is only noted, and so is a replayed one that does not fit the new signature.
-[[nodiscard]] Result<std::vector<std::string>> warm_up(const LoadedVersion& version, const WarmUpSources& sources,
+[[nodiscard]] Result<std::vector<std::string>> warm_up(LoadedVersion& version, const WarmUpSources& sources,
                                                        const Clock& clock);
 
 }  // namespace protean
