@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the models of the batching and overload runs: a small transformer encoder and a tiny linear model.
 
-    python3 benchmarks/encoder_model.py FOLDER      writes FOLDER/encoder.onnx and FOLDER/linear.onnx
+    python3 benchmarks/encoder_model.py FOLDER      writes encoder.onnx, deep_encoder.onnx, linear.onnx
 
-The encoder: two layers, width 64, four heads, 32 positions, feed-forward of 256; x FP32 [batch,32,64] -> y [batch,64].
+The encoder: two layers (the deep one 16), width 64, four heads, 32 positions, feed-forward of 256; x FP32 [batch,32,64] -> y [batch,64].
 Weights come from a fixed seed: what is measured is arithmetic, not meaning.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-WIDTH, HEADS, POSITIONS, INNER, LAYERS = 64, 4, 32, 256, 2
+WIDTH, HEADS, POSITIONS, INNER = 64, 4, 32, 256
 OPSET = 17
 
 
@@ -75,10 +75,10 @@ class Graph:
         return model
 
 
-def encoder():
+def encoder(layers):
     graph = Graph(seed=7)
     x = "x"
-    for _ in range(LAYERS):
+    for _ in range(layers):
         x = graph.norm(graph.node("Add", x, graph.attention(x)))
         inner = graph.node("Relu", graph.linear(x, WIDTH, INNER))
         x = graph.norm(graph.node("Add", x, graph.linear(inner, INNER, WIDTH)))
@@ -98,7 +98,7 @@ def build(folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
-    for name, make in (("encoder", encoder), ("linear", linear)):
+    for name, make in (("encoder", lambda: encoder(2)), ("deep_encoder", lambda: encoder(16)), ("linear", linear)):
         paths[name] = folder / f"{name}.onnx"
         onnx.save(make(), paths[name])
     return paths

@@ -87,9 +87,13 @@ def write_files(folder, facts, results, verdicts):
                 cases=[dataclasses.asdict(result) for result in results])
     rounded = json.loads(json.dumps(data), parse_float=lambda text: round(float(text), 3))
     (folder / "results.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    section = "\n\n".join([BEGIN, _facts_text(facts), "### Aims", verdict_table(verdicts), "### Figures",
-                           *[_case_table(result) for result in results], END])
-    readme = folder / "README.md"
-    text = readme.read_text()
+    section = "\n\n".join([_facts_text(facts), "### Aims", verdict_table(verdicts), "### Figures",
+                           *[_case_table(result) for result in results]])
+    replace_between(folder / "README.md", section)
+
+
+def replace_between(page, section):
+    """Puts `section` where the last run's results are."""
+    text = page.read_text()
     before, _, rest = text.partition(BEGIN)
-    readme.write_text(before + section + rest.partition(END)[2])
+    page.write_text(f"{before}{BEGIN}\n\n{section}\n\n{END}" + rest.partition(END)[2])

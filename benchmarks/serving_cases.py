@@ -164,14 +164,14 @@ def in_time_rate(result):
 
 def measure_overload(tools, server):
     """Capacity by a closed loop, then three times as much by an open one, then half of it."""
-    peak = median([tools.load(server.port, "encoder", connections=CONNECTIONS, binary=True)["requests_per_second"]
+    peak = median([tools.load(server.port, "deep_encoder", connections=CONNECTIONS, binary=True)["requests_per_second"]
                    for _ in range(3)])
     calm_load = {"rate": peak / 2, "connections": 256, "binary": True, "deadline": f"{DEADLINE_MS}ms",
                  "arrivals": "poisson"}
-    calm = tools.load(server.port, "encoder", **calm_load)
-    storm = tools.load(server.port, "encoder", **{**calm_load, "rate": peak * 3, "connections": 1024,
+    calm = tools.load(server.port, "deep_encoder", **calm_load)
+    storm = tools.load(server.port, "deep_encoder", **{**calm_load, "rate": peak * 3, "connections": 1024,
                                                   "duration": f"{2 * tools.seconds}s"})
-    after = tools.load(server.port, "encoder", **{**calm_load, "warm_up": "4s", "duration": "1s"})
+    after = tools.load(server.port, "deep_encoder", **{**calm_load, "warm_up": "4s", "duration": "1s"})
     answered = storm["answers"]
     return {"peak": peak, "goodput": in_time_rate(storm) / peak,
             "in_time": storm["in_time"] / answered if answered else 0.0,
@@ -181,9 +181,9 @@ def measure_overload(tools, server):
 
 def overload(tools):
     """Three times the capacity: goodput, admitted requests in time, speed of refusals, and recovery."""
-    with tools.protean("encoder") as server:
+    with tools.protean("deep_encoder") as server:
         ours = measure_overload(tools, server)
-    with tools.triton_server("encoder", batch_rows_max={"encoder": 64}) as server:
+    with tools.triton_server("deep_encoder", batch_rows_max={"deep_encoder": 64}) as server:
         theirs = measure_overload(tools, server)
     rows = []
     for key, what, aim, form in (

@@ -78,8 +78,7 @@ constexpr std::array kTable = {
     OptionSpec{"onnxruntime-library", K::kPath, kModels, "libonnxruntime.so to load",
                [](O& o) { return F(&o.onnxruntime_library); }, "lib/ beside the program, then the system's"},
 
-    OptionSpec{"half-close-cancels", K::kBool, kNetwork,
-               "an HTTP/1.1 client that ends its side of the connection while it waits has left",
+    OptionSpec{"half-close-cancels", K::kBool, kNetwork, "HTTP/1.1 clients that half-close while waiting have left",
                [](O& o) { return F(&o.limits.half_close_cancels); }},
     OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=default|admin], repeatable; port 0: any free one",
                [](O& o) { return F(&o.listen); }},

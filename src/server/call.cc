@@ -17,7 +17,7 @@ void Call::done(Result<InferResult> result, RunTimes run_times) {
 
 void Call::lead(CacheLead lead) {
   cache_lead = std::move(lead);
-  path_.run(shared_from_this(), Scheduler::Inline::kNever);  // this thread has its own answer to give
+  path_.run(shared_from_this(), Scheduler::Inline::kRefused);  // this thread has its own answer to give
 }
 
 void Call::answer(Result<InferResult> result) {

@@ -78,8 +78,8 @@ void Control::model_metadata(const ModelMetadata& question, Answer answer) const
   const auto describe = [this, question, answer](Result<VersionHandle> chosen) {
     answer(std::move(chosen).and_then([&](const VersionHandle& handle) { return describe_model(question, handle); }));
   };
-  auto chosen = repository_.acquire(question.model, question.version, kNever, describe);
-  if (chosen) describe(*std::move(chosen));
+  if (auto chosen = repository_.acquire(question.model, question.version)) return describe(*std::move(chosen));
+  repository_.wait_for_load(question.model, question.version, kNever, describe);
 }
 
 std::vector<VersionStatus> Control::list_models(const ListModels& question) const {

@@ -85,11 +85,11 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
     const auto until = request_deadline(call->head());
     if (!until) return finish(*call, tl::unexpected(until.error()));
     infer->deadline = std::min(infer->deadline, *until);
-    auto version = parts_.repository.acquire(
+    auto version = parts_.repository.acquire(infer->model, infer->version);
+    if (version) return submit(std::move(call), *std::move(version), Scheduler::Inline::kAllowed);
+    return parts_.repository.wait_for_load(
         infer->model, infer->version, infer->deadline,
         [this, call](Result<VersionHandle> loaded) { submit_loaded(call, std::move(loaded)); });
-    if (version) submit(std::move(call), *std::move(version), Scheduler::Inline::kAllowed);
-    return;
   }
   if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
   if (std::holds_alternative<WatchReady>(call->operation)) return watch_ready(call);
@@ -124,7 +124,7 @@ void RequestPath::look_in_cache(std::shared_ptr<Call> call, Scheduler::Inline he
 /// Its version had to be loaded; this is the repository's thread.
 void RequestPath::submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version) {
   try {
-    submit(call, std::move(version), Scheduler::Inline::kNever);
+    submit(call, std::move(version), Scheduler::Inline::kRefused);
   } catch (const std::bad_alloc&) {
     finish(*call, fail(Code::kResourceExhausted, "not enough memory for this request"));
   }

@@ -1,77 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// Virtual time for simulations: events in the order of their time, a seeded source of randomness, and how many
-// histories to run. A failure names its seed; PROTEAN_SIMULATION_SEED replays that one alone.
+// What every simulation stands on: a clock that only events move, seeded randomness, and how many histories are
+// played. A failure names its seed:
+//   PROTEAN_SIMULATION_SEED=n replays that history alone; PROTEAN_SIMULATION_COUNT=n plays that many.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
-#include <map>
-#include <random>
+#include <queue>
 #include <string>
-#include <utility>
 
 #include "base/clock.h"
-#include "base/text.h"
 
 namespace protean::testing {
 
+/// The same numbers for the same seed, on every machine.
+/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
+  std::uint64_t next() noexcept;
+  /// [0, bound).  Requires bound > 0.
+  std::uint64_t below(std::uint64_t bound) noexcept { return next() % bound; }
+  /// True once in `n`.
+  bool once_in(std::uint64_t n) noexcept { return below(n) == 0; }
+  /// [low, high], either end included.
+  Duration between(Duration low, Duration high) noexcept;
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Time, and what is to happen when; events of the same time happen in the order in which they were added.
 class SimulatedTime final : public Clock {
  public:
   [[nodiscard]] TimePoint now() const noexcept override { return now_; }
-  /// Same time: in the order given.
-  void at(TimePoint when, std::function<void()> event) {
-    events_.emplace(std::pair(std::max(when, now_), next_++), std::move(event));
-  }
-  void after(Duration wait, std::function<void()> event) { at(now_ + wait, std::move(event)); }
-  /// Moves on to the next event; false when there is none.
-  bool step() {
-    if (events_.empty()) return false;
-    auto event = std::move(events_.begin()->second);
-    now_ = events_.begin()->first.first;
-    events_.erase(events_.begin());
-    event();
-    return true;
-  }
+  void at(TimePoint when, std::function<void()> what);
+  void after(Duration wait, std::function<void()> what) { at(now_ + wait, std::move(what)); }
+  /// Goes to the next event and lets it happen; false when there is none.
+  bool step();
 
  private:
-  TimePoint now_{std::chrono::seconds(1)};
-  std::uint64_t next_ = 0;
-  std::map<std::pair<TimePoint, std::uint64_t>, std::function<void()>> events_;
-};
-
-/// Same seed, same numbers, on every machine.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : engine_(seed) {}
-  /// 0 <= result < sides.
-  std::uint64_t roll(std::uint64_t sides) { return engine_() % sides; }
-  bool one_in(std::uint64_t sides) { return roll(sides) == 0; }
-  Duration up_to(Duration limit) {
-    return Duration(static_cast<Duration::rep>(roll(static_cast<std::uint64_t>(limit.count()))));
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-/// Runs `history` with seeds 1 to `count_default` (PROTEAN_SIMULATION_COUNT overrides it), or with
-/// PROTEAN_SIMULATION_SEED alone, and stops at the first that fails.
-inline void run_histories(std::uint64_t count_default, const std::function<void(std::uint64_t seed)>& history) {
-  const auto variable = [](const char* name) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? std::nullopt : parse_uint64(text);
+  struct Event {
+    TimePoint when;
+    std::uint64_t order;
+    std::function<void()> what;
+    bool operator<(const Event& other) const noexcept {
+      return when != other.when ? when > other.when : order > other.order;
+    }
   };
-  const auto only = variable("PROTEAN_SIMULATION_SEED");
-  const std::uint64_t first = only.value_or(1);
-  const std::uint64_t last = only ? *only : variable("PROTEAN_SIMULATION_COUNT").value_or(count_default);
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    SCOPED_TRACE("replay with PROTEAN_SIMULATION_SEED=" + std::to_string(seed));
-    history(seed);
-    if (::testing::Test::HasFailure()) return;
-  }
-}
+  TimePoint now_{std::chrono::seconds(1)};
+  std::uint64_t order_ = 0;
+  std::priority_queue<Event> events_;
+};
+
+/// From the environment; `otherwise` when the variable is not set or is no number.
+[[nodiscard]] std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
+
+/// Plays histories 1 to `count` (or as the environment says), one a seed, until the test fails.
+/// `play`: returns what did not hold; empty when everything did.
+void play_histories(std::uint64_t count, const std::function<std::string(std::uint64_t seed)>& play);
 
 }  // namespace protean::testing

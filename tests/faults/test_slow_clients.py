@@ -180,7 +180,13 @@ def test_an_http2_client_that_grants_no_window_is_let_go(hasty):
     assert hasty.ready()
 
 
-def test_a_client_that_stops_sending_still_gets_its_answer(models):
+def test_a_client_that_stops_sending_has_left(models):
+    (answer,) = parse_answers(exchange(models, post(infer_path("slow"), SLOW), half_close=True))
+    assert answer.status == 499 and b"left" in answer.body
+
+
+def test_a_client_that_stops_sending_gets_its_answer_when_told_so(start_server):
+    models = start_server(paths.TEST_MODELS, "--half-close-cancels=false")
     (answer,) = parse_answers(exchange(models, post(infer_path("slow"), SLOW), half_close=True))
     assert answer.status == 200
     data = exchange(models, post(infer_path("slow"), SLOW) * 3 + get("/v2/health/live"), half_close=True)

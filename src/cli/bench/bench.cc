@@ -98,6 +98,7 @@ LoadPlan load_plan(const BenchTarget& target, const BenchRequests& requests, con
   plan.warm_up = options.warm_up;
   plan.duration = options.duration;
   plan.timeout = options.timeout;
+  plan.deadline = options.deadline;
   plan.seed = options.seed;
   return plan;
 }

@@ -23,6 +23,7 @@ constexpr std::array<FlagSpec, 18> kFlags = {{
     {"duration", "TIME", "what is measured; default 10s"},
     {"warm-up", "TIME", "before it, not measured; default 1s"},
     {"timeout", "TIME", "for one answer, from when the request was due; default 10s"},
+    {"deadline", "TIME", "told to the server with each request, which may refuse it at once; default: none"},
     {"rows", "N", "rows in each generated request; default 1"},
     {"input", "FILE", "a recorded request (Open Inference Protocol JSON) instead of generated ones; several take turns",
      true},
@@ -59,6 +60,7 @@ Status read_numbers(const CommandFlags& flags, BenchOptions& options) {
   TRY_STATUS(flags.duration("duration", 100ms, 24h, options.duration));
   TRY_STATUS(flags.duration("warm-up", 0ms, 1h, options.warm_up));
   TRY_STATUS(flags.duration("timeout", 1ms, 1h, options.timeout));
+  TRY_STATUS(flags.duration("deadline", 1ms, 1h, options.deadline));
   return {};
 }
 

@@ -30,6 +30,7 @@ struct BenchOptions {
   Duration duration = std::chrono::seconds(10);
   Duration warm_up = std::chrono::seconds(1);
   Duration timeout = std::chrono::seconds(10);
+  Duration deadline{};  // told to the server with each request; zero: nothing is
   std::uint64_t rows = 1;
   bool rows_said = false;
   std::vector<std::filesystem::path> inputs;

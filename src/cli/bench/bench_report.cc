@@ -157,6 +157,7 @@ std::string format_bench_json(const BenchReport& report) {
   object.number("requests_per_second", result.requests_per_second())
       .number("rows_per_second", result.rows_per_second());
   object.raw("latency_ms", latency_json(result.latency));
+  object.raw("failure_latency_ms", latency_json(result.failure_latency)).integer("in_time", result.in_time);
   object.integer("answers", result.ok).integer("failed", result.failed).integer("dropped", result.dropped);
   object.raw("failures", failures.str()).text("first_failure", result.first_failure);
   object.integer("bytes_sent", result.bytes_sent).integer("bytes_received", result.bytes_received);

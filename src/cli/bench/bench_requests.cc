@@ -100,7 +100,8 @@ std::uint64_t element_total(const InferRequest& request) {
   return total;
 }
 
-Result<ClientRequest> encode_http(const BenchTarget& target, const InferRequest& request, BodyForm form) {
+Result<ClientRequest> encode_http(const BenchTarget& target, const InferRequest& request, BodyForm form,
+                                  Duration deadline) {
   ClientInferBody body;
   if (form == BodyForm::kBinary) {
     body = write_binary_infer(request);
@@ -113,14 +114,19 @@ Result<ClientRequest> encode_http(const BenchTarget& target, const InferRequest&
   if (body.json_bytes != 0) {
     line.fields.emplace_back("inference-header-content-length", fmt::format("{}", body.json_bytes));
   }
+  if (deadline != Duration::zero()) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(deadline).count();
+    line.fields.emplace_back("x-request-timeout-ms", fmt::format("{}", ms));
+  }
   return make_http_request(line, std::move(body.body));
 }
 
 Result<ClientRequest> encode(const BenchTarget& target, const InferRequest& request, BodyForm form,
                              const BenchOptions& options) {
-  if (!options.grpc) return encode_http(target, request, form);
+  if (!options.grpc) return encode_http(target, request, form, options.deadline);
   TRY(const Slice message, write_grpc_infer(request));
-  return make_grpc_request(target.authority, kGrpcInferPath, message, options.timeout);
+  const Duration timeout = options.deadline == Duration::zero() ? options.timeout : options.deadline;
+  return make_grpc_request(target.authority, kGrpcInferPath, message, timeout);
 }
 
 }  // namespace

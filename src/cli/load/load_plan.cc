@@ -23,7 +23,9 @@ constexpr Duration kHeadStart = std::chrono::milliseconds(5);
 
 void LoadResult::merge(const LoadResult& other) {
   latency.merge(other.latency);
+  failure_latency.merge(other.failure_latency);
   ok += other.ok;
+  in_time += other.in_time;
   failed += other.failed;
   dropped += other.dropped;
   for (const auto& [label, count] : other.failures) failures[label] += count;

@@ -39,6 +39,7 @@ struct LoadPlan {
   Duration warm_up{};
   Duration duration = std::chrono::seconds(10);
   Duration timeout = std::chrono::seconds(10);
+  Duration deadline{};  // what the requests tell the server they can wait; zero: nothing
   std::size_t backlog_max = 10'000;
   std::uint64_t seed = 1;
 };
@@ -46,8 +47,10 @@ struct LoadPlan {
 /// Requests belong to the measurement when their intended start does; `finished` alone counts what was answered
 /// within it, which is what throughput is made of.
 struct LoadResult {
-  LatencyHistogram latency;  // of those answered well
+  LatencyHistogram latency;          // of those answered well
+  LatencyHistogram failure_latency;  // of the others
   std::uint64_t ok = 0;
+  std::uint64_t in_time = 0;  // of those: within the plan's deadline, or all when it has none
   std::uint64_t failed = 0;
   std::uint64_t dropped = 0;  // due, but the backlog was full, or never sent before the end
   std::map<std::string, std::uint64_t> failures;

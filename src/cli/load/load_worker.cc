@@ -149,11 +149,13 @@ void LoadWorker::finish(const LoadRequest& request, TimePoint intended, const Cl
   ++result_.ok;
   result_.bytes_received += reply.body_bytes;
   result_.latency.record(at - intended);
+  if (plan_.deadline == Duration::zero() || at - intended <= plan_.deadline) ++result_.in_time;
 }
 
 void LoadWorker::count_failure(TimePoint intended, const std::string& label, const std::string& text) {
   if (!measured(intended)) return;
   ++result_.failed;
+  result_.failure_latency.record(Clock::system().now() - intended);
   ++result_.failures[label];
   if (result_.first_failure.empty()) result_.first_failure = printable(text, 1000);
 }

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "serving/scheduling/batch_tensors.h"
-#include "serving/scheduling/simulated_world_test_support.h"
+#include "serving/scheduling/simulated_model_test_support.h"
 #include "serving/scheduling/tensor_rows.h"
 
 namespace protean {

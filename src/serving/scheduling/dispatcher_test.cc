@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "serving/scheduling/simulated_world_test_support.h"
+#include "serving/scheduling/simulated_model_test_support.h"
 
 namespace protean {
 namespace {
@@ -29,7 +29,7 @@ class DispatcherTest : public ::testing::Test {
   void use(DispatcherOptions options) { dispatcher_ = std::make_unique<Dispatcher>(options); }
 
   VersionHandle version(const ModelConfig& config = alone()) {
-    return testing::make_simulated_version("m", testing::shared_metrics(), std::make_shared<const ModelConfig>(config));
+    return testing::make_simulated_version("m", std::make_shared<const ModelConfig>(config));
   }
   /// Every request runs by itself.
   static ModelConfig alone() {

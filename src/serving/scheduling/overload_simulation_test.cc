@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "serving/scheduling/dispatcher.h"
-#include "serving/scheduling/simulated_world_test_support.h"
+#include "serving/scheduling/simulated_model_test_support.h"
 
 namespace protean::testing {
 namespace {
@@ -38,7 +38,7 @@ class Overload {
     auto config = std::make_shared<ModelConfig>();
     config->batch.mode = load.share ? BatchConfig::Mode::kAuto : BatchConfig::Mode::kOff;
     config->batch.rows_max = 32;
-    version_ = make_simulated_version("m", shared_metrics(), config);
+    version_ = make_simulated_version("m", config);
     for (const std::uint64_t rows : {1, 4, 16, 32}) {  // as warming up does
       version_->cost.observe(load_.run + load_.row * rows, 16, rows);
       version_->cost.observe(load_.run + load_.row * rows, 16, rows);
@@ -55,50 +55,50 @@ class Overload {
   /// Poisson-like arrivals at `rate` a second for `time`.
   Counts play(double rate, Duration time) {
     counts_ = {};
-    const TimePoint end = world_.now() + time;
+    const TimePoint end = time_.now() + time;
     arrive(end, Duration(static_cast<Duration::rep>(2e9 / rate)));
-    while (world_.now() < end + milliseconds(500) && world_.step()) continue;
+    while (time_.now() < end + milliseconds(500) && time_.step()) continue;
     return counts_;
   }
 
  private:
   void arrive(TimePoint end, Duration gap_max) {
-    if (world_.now() >= end) return;
+    if (time_.now() >= end) return;
     auto call = std::make_shared<SimulatedCall>(version_, counts_.offered++, 1);
-    call->own.deadline = world_.now() + load_.deadline;
-    Dispatcher::stamp(*call, world_.now());
-    if (dispatcher_.enqueue(call, world_.now(), after_)) ++counts_.admitted;
+    call->own.deadline = time_.now() + load_.deadline;
+    Dispatcher::stamp(*call, time_.now());
+    if (dispatcher_.enqueue(call, time_.now(), after_)) ++counts_.admitted;
     go_on();
-    world_.after(random_.between(Duration::zero(), gap_max), [this, end, gap_max] { arrive(end, gap_max); });
+    time_.after(random_.between(Duration::zero(), gap_max), [this, end, gap_max] { arrive(end, gap_max); });
   }
 
   void go_on() {
-    while (Batch* batch = dispatcher_.take(world_.now(), after_)) {
+    while (Batch* batch = dispatcher_.take(time_.now(), after_)) {
       const auto rows = static_cast<Duration::rep>(batch->rows_run);
       Duration time = (load_.run + load_.row * rows) * (80 + static_cast<Duration::rep>(random_.below(41))) / 100;
       if (random_.once_in(100)) time *= 2;
-      world_.after(time, [this, batch, time] { finish(*batch, time); });
+      time_.after(time, [this, batch, time] { finish(*batch, time); });
     }
     counts_.expired += static_cast<int>(after_.answers.size());
     after_.clear();
   }
 
   void finish(Batch& batch, Duration time) {
-    run_batch(batch, world_);
+    run_batch(batch, time_);
     batch.run_time = time;
     for (const Piece& piece : batch.pieces) {
       const CallTicket& ticket = piece.call->ticket;
-      ++(world_.now() <= ticket.deadline ? counts_.in_time : counts_.late);
-      counts_.slowest = std::max(counts_.slowest, world_.now() - ticket.arrived_at);
+      ++(time_.now() <= ticket.deadline ? counts_.in_time : counts_.late);
+      counts_.slowest = std::max(counts_.slowest, time_.now() - ticket.arrived_at);
     }
     Dispatcher::measured(batch);
-    dispatcher_.finished(batch, world_.now(), after_);
+    dispatcher_.finished(batch, time_.now(), after_);
     go_on();
   }
 
   const Load load_;
   Random random_{11};
-  SimulatedWorld world_;
+  SimulatedTime time_;
   VersionHandle version_;
   Dispatcher dispatcher_;
   Aftermath after_;

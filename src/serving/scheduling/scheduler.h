@@ -33,8 +33,8 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// kNever: not on the submitting thread, which has other things to do.
-  enum class Inline : unsigned char { kAllowed, kNever };
+  /// kRefused: not on the submitting thread, which has other things to do.
+  enum class Inline : unsigned char { kAllowed, kRefused };
   /// Requires `call->request` and `call->version`.  Runs it now, queues it, or refuses it through done().
   void submit(std::shared_ptr<InferCall> call, Inline here = Inline::kAllowed);
 

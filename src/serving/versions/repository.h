@@ -74,12 +74,13 @@ class Repository {
   /// Errors: kNotFound (unknown model, version or alias; names the nearest), kInvalidArgument (neither a positive
   /// number nor an alias), kUnavailable (known, not ready; with the reason).  Thread-safe; never waits for a load.
   [[nodiscard]] Result<VersionHandle> find(std::string_view model, std::string_view version) const;
-  /// The same, but a version that sleeps is loaded: then nullopt is returned and `done` is called, once, on the
-  /// control thread (it must be quick): with the version, with the reason, or with kDeadlineExceeded.
-  /// Counts as a use.  Errors also: kResourceExhausted when too many wait.  Thread-safe.
-  [[nodiscard]] std::optional<Result<VersionHandle>> acquire(std::string_view model, std::string_view version,
-                                                             TimePoint deadline,
-                                                             std::function<void(Result<VersionHandle>)> done);
+  /// The same for a request: counts as a use, and allocates nothing when the version is there. nullopt: it sleeps, and
+  /// wait_for_load() has it loaded.  Thread-safe.
+  [[nodiscard]] std::optional<Result<VersionHandle>> acquire(std::string_view model, std::string_view version) const;
+  /// `done` is called once, on the control thread (it must be quick): with the version as soon as it is there, with
+  /// the reason why it cannot be had, kDeadlineExceeded or (too many wait) kResourceExhausted; on this thread when the
+  /// repository has stopped.  Thread-safe.
+  void wait_for_load(std::string_view model, std::string_view version, TimePoint deadline, WaitDone done);
   /// Whether a request would get it, now or after a load it can wait for.  Errors: as find().
   [[nodiscard]] Result<bool> available(std::string_view model, std::string_view version) const;
   /// All ready versions of a model, ascending.  Errors: as find().
@@ -121,8 +122,6 @@ class Repository {
   void change_held_down(std::string model, bool held, std::string actor, const std::shared_ptr<Done>& done);
   [[nodiscard]] std::shared_ptr<ModelMetrics> metrics_of(const VersionKey& key);
   [[nodiscard]] tl::unexpected<Error> explain(std::string_view model, std::string_view version) const;
-  struct Found;
-  [[nodiscard]] Found look_up(std::string_view model, std::string_view version) const;
 
   const RepositoryOptions options_;
   const RepositoryParts parts_;

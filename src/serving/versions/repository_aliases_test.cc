@@ -92,10 +92,10 @@ class RepositoryLife : public ::testing::Test {
     return done.get_future().get();
   }
   Result<VersionHandle> acquire(const std::string& model, const std::string& version = "") {
+    if (auto now = repository_->acquire(model, version)) return *std::move(now);
     auto done = std::make_shared<std::promise<Result<VersionHandle>>>();
-    auto now =
-        repository_->acquire(model, version, kNever, [done](auto result) { done->set_value(std::move(result)); });
-    return now ? *std::move(now) : done->get_future().get();
+    repository_->wait_for_load(model, version, kNever, [done](auto result) { done->set_value(std::move(result)); });
+    return done->get_future().get();
   }
   std::uint64_t served(const std::string& model, const std::string& version = "") {
     const auto found = repository_->find(model, version);
@@ -160,13 +160,13 @@ TEST_F(RepositoryLife, LoadsOnceForAllWhoWait) {
   EXPECT_EQ(repository_->statuses().at(0).state, VersionState::kAsleep);
   std::atomic<int> answered{0};
   for (int i = 0; i < 10; ++i) {
-    const auto now = repository_->acquire("a", "", kNever, [&](const auto& result) { answered += result ? 1 : 0; });
-    EXPECT_FALSE(now);
+    EXPECT_FALSE(repository_->acquire("a", ""));
+    repository_->wait_for_load("a", "", kNever, [&](const auto& result) { answered += result ? 1 : 0; });
   }
   std::atomic<bool> late{false};
-  EXPECT_FALSE(repository_->acquire("a", "", clock_.now() + std::chrono::seconds(1), [&](const auto& result) {
+  repository_->wait_for_load("a", "", clock_.now() + std::chrono::seconds(1), [&](const auto& result) {
     late = !result && result.error().code == Code::kDeadlineExceeded;
-  }));
+  });
   clock_.move(std::chrono::seconds(2));
   repository_->look_at_clock();
   until([&] { return late.load(); });
