@@ -44,7 +44,7 @@ struct ServeOptions {
   std::chrono::milliseconds poll_interval{2000};
   bool model_control = true;
   bool on_demand = false;
-  std::size_t model_memory_max = 0;  // set to three quarters of usable memory
+  std::size_t model_memory_max = std::size_t{3} << 30;  // set to three quarters of usable memory
   std::size_t load_threads = 1;
   std::filesystem::path state;  // empty: `.protean` in the model folder; `none`: nothing is kept
   std::filesystem::path cache;  // set to the user's cache folder; `none`: no cache

@@ -41,10 +41,11 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
   return text == nullptr ? otherwise : parse_uint64(text).value_or(otherwise);
 }
 
-void play_histories(std::uint64_t count, const std::function<std::string(std::uint64_t seed)>& play) {
+void play_histories(std::uint64_t count, const std::function<std::string(std::uint64_t seed)>& play,
+                    std::uint64_t part) {
   const std::uint64_t only = number_from_environment("PROTEAN_SIMULATION_SEED", 0);
   const std::uint64_t first = only != 0 ? only : 1;
-  const std::uint64_t last = only != 0 ? only : number_from_environment("PROTEAN_SIMULATION_COUNT", count);
+  const std::uint64_t last = only != 0 ? only : number_from_environment("PROTEAN_SIMULATION_COUNT", count) / part;
   for (std::uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); ++seed) {
     EXPECT_EQ(play(seed), "") << "replay with PROTEAN_SIMULATION_SEED=" << seed;
   }

@@ -56,8 +56,9 @@ class SimulatedTime final : public Clock {
 /// From the environment; `otherwise` when the variable is not set or is no number.
 [[nodiscard]] std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise);
 
-/// Plays histories 1 to `count` (or as the environment says), one a seed, until the test fails.
-/// `play`: returns what did not hold; empty when everything did.
-void play_histories(std::uint64_t count, const std::function<std::string(std::uint64_t seed)>& play);
+/// Plays histories 1 to `count` / `part` (or as the environment says), one a seed, until the test fails.
+/// `play`: returns what did not hold; empty when everything did.  `part`: for histories that are long.
+void play_histories(std::uint64_t count, const std::function<std::string(std::uint64_t seed)>& play,
+                    std::uint64_t part = 1);
 
 }  // namespace protean::testing

@@ -199,7 +199,7 @@ def start(
     # Model folders are shared between servers, and the user's cache is not ours: each server keeps its own.
     kept = ["--state", "--cache"] if own_state else ["--cache"]
     own = [each for name in kept if name not in flags for each in (name, folder / name.strip("-"))]
-    server = spawn(folder, models, *listen, *files, *own, *flags, **options)
+    server = spawn(folder, models, *flags, *listen, *files, *own, **options)
     server.certificate = tls[0] if tls else None
     try:
         server._await_card()

@@ -27,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kDraftAttemptsMax = 8;
 constexpr const char* kEntryFile = "entry";
 constexpr std::string_view kNewPrefix = ".new-";
 constexpr std::string_view kOldPrefix = ".old-";
@@ -205,14 +206,18 @@ Result<CacheDraft> GraphCache::begin(std::uint64_t bytes) {
     return fail(Code::kResourceExhausted, "'" + printable(folder_.native()) + "': " + std::to_string(space.available) +
                                               " bytes free, expected " + std::to_string(bytes));
   }
-  std::string name = (folder_ / (std::string(kNewPrefix) + "XXXXXX")).native();
-  if (::mkdtemp(name.data()) == nullptr) return disk_error(folder_, errno);
-  auto lock = open_folder(name);
-  if (!lock || !lock_alone(*lock)) {
+  std::string name;
+  // Until it is locked, a process that starts takes a new folder for one that was left behind.
+  for (int attempt = 0; attempt < kDraftAttemptsMax; ++attempt) {
+    name = (folder_ / (std::string(kNewPrefix) + "XXXXXX")).native();
+    if (::mkdtemp(name.data()) == nullptr) return disk_error(folder_, errno);
+    auto lock = open_folder(name);
+    if (lock && lock_alone(*lock) && ::access(name.c_str(), F_OK) == 0) {
+      return CacheDraft(std::move(name), *std::move(lock));
+    }
     delete_tree(name);
-    return fail(Code::kUnavailable, "'" + printable(name) + "': cannot be locked");
   }
-  return CacheDraft(std::move(name), *std::move(lock));
+  return fail(Code::kUnavailable, "'" + printable(name) + "': cannot be locked");
 }
 
 Status GraphCache::publish(CacheDraft draft, const std::string& key, const ModelFacts& facts) {

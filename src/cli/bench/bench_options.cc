@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<FlagSpec, 18> kFlags = {{
+constexpr std::array<FlagSpec, 19> kFlags = {{
     {"url", "URL", "the server; default http://127.0.0.1:8080"},
     {"protocol", "http|grpc", "default http"},
     {"json-bodies", "", "tensors as JSON text"},

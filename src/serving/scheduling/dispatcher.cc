@@ -220,7 +220,9 @@ void Dispatcher::form(LoadedVersion& version, TimePoint now, Batch& batch, After
   }
   if (first == nullptr) return;
   lane.since_aged = first == lane.queue.oldest() ? 0 : lane.since_aged + 1;
-  const bool share = lane.sharing.decide(version) && first->ticket.group != 0;
+  // What is left of a split request is answered after the others of its run: in order, nobody may join it.
+  const bool in_order_alone = config.preserve_order && first->ticket.rows_taken > 0;
+  const bool share = lane.sharing.decide(version) && first->ticket.group != 0 && !in_order_alone;
   std::uint64_t rows = WaitingQueue::rows_left(*first);
   if (may_share(version) && is_split(*first)) rows = std::min(rows, config.rows_max);
   const std::uint64_t first_rows = rows;

@@ -38,8 +38,11 @@ void LifeCycle::found(ModelFound found, TimePoint now, bool at_once) {
   model.config_error = readable ? "" : found.config.error().message;
   if (readable) model.config = std::move(*found.config);
   for (auto& [number, version] : model.versions) {
+    const bool was_present = version.present;
     version.present = std::any_of(found.versions.begin(), found.versions.end(),
                                   [n = number](const auto& v) { return v.version == n; });
+    // Whoever writes a file anew empties it first: that is no removal yet.
+    if (was_present && !version.present) version.settled_at = at_once ? now : now + options_.settle;
   }
   for (auto& version : found.versions) {
     const auto [place, is_new] = model.versions.try_emplace(version.version);

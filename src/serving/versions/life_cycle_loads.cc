@@ -76,6 +76,7 @@ bool LifeCycle::start_load(const VersionKey& key, TimePoint now) {
   Incarnation& coming = *version.coming;
   leave_queue(coming);
   enter(coming, Life::kLoading);
+  coming.fingerprint = version.found.fingerprint;  // the files may have changed while it was queued
   coming.since = now;
   coming.bytes = expected;
   coming.actor = version.actor;

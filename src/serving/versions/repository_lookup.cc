@@ -27,8 +27,9 @@ void Repository::wait_for_load(std::string_view model, std::string_view version,
   {
     const std::lock_guard lock(events_mutex_);
     if (!stopping_) {
-      events_.push_back([this, model = std::string(model), version = std::string(version), deadline,
-                         done = std::move(done)](TimePoint now) { life_.wait_for(model, version, deadline, done, now); });
+      events_.push_back(
+          [this, model = std::string(model), version = std::string(version), deadline,
+           done = std::move(done)](TimePoint now) { life_.wait_for(model, version, deadline, done, now); });
       wake_.notify_one();
       return;
     }

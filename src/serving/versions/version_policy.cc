@@ -126,6 +126,7 @@ class Decider {
       if (!version.present && !version.coming && !version.departing) add(Kind::kForget, version);
       return;
     }
+    if (!version.present && !model_.held_down && now_ < version.settled_at) return look_at(version.settled_at);
     if (wanted_[index]) {
       if (version.retiring) add(Kind::kRevive, version);
       return sleep_when_idle(version);

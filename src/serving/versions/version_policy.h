@@ -26,7 +26,7 @@ struct VersionView {
   bool present = true;
   bool loadable = true;  // false: its configuration cannot be read
   std::uint64_t fingerprint = 0;
-  TimePoint settled_at{};  // files must have been unchanged until then before they are read
+  TimePoint settled_at{};  // files must have been unchanged, or gone, until then before they are acted upon
   // what people want of it
   bool aliased = false;                // an alias other than `previous` points to it
   bool is_default = false;             // requests that name no version get it
