@@ -56,7 +56,8 @@ TEST(ServeOptions, DefaultsAreSafeAndFollowTheMachine) {
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->action, ServeAction::kServe);
   EXPECT_EQ(options->models, "./models");
-  EXPECT_EQ(options->listen, (std::vector<ListenAddress>{{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}}));
+  EXPECT_EQ(options->listen,
+            (std::vector<ListenAddress>{{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}}));
   EXPECT_FALSE(options->insecure);
   EXPECT_EQ(options->io_threads, usable_cores());
   EXPECT_EQ(options->run_threads, usable_cores());

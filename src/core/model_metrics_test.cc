@@ -22,12 +22,12 @@ std::set<std::string> names(const metrics::Registry& registry) {
 TEST(ModelMetrics, RegistersItsSeriesWithModelAndVersion) {
   metrics::Registry registry;
   ModelMetrics iris(registry, "iris", "2");
-  EXPECT_EQ(names(registry), (std::set<std::string>{"protean_requests", "protean_request_stage_duration_seconds",
-                                                    "protean_request_duration_seconds", "protean_batch_rows",
-                                                    "protean_request_bytes", "protean_response_bytes",
-                                                    "protean_model_loads", "protean_model_load_duration_seconds",
-                                                    "protean_queue_requests", "protean_refused_requests",
-                                                    "protean_expired_requests", "protean_cancelled_requests"}));
+  EXPECT_EQ(names(registry),
+            (std::set<std::string>{
+                "protean_requests", "protean_request_stage_duration_seconds", "protean_request_duration_seconds",
+                "protean_batch_rows", "protean_request_bytes", "protean_response_bytes", "protean_model_loads",
+                "protean_model_load_duration_seconds", "protean_queue_requests", "protean_refused_requests",
+                "protean_expired_requests", "protean_cancelled_requests"}));
   for (const auto& family : registry.snapshot()) {
     for (const auto& member : family.members) {
       EXPECT_EQ(member.labels.at(0), (std::pair<std::string, std::string>("model", "iris"))) << family.name;

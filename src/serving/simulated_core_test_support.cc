@@ -209,7 +209,6 @@ void SimulatedCore::wake_control(TimePoint when) {
 }
 
 void SimulatedCore::control() {
-  if (getenv("DBG") && time_.now() > TimePoint(std::chrono::seconds(3)) ) for (auto& r : life_->statuses(time_.now())) fprintf(stderr, "%ld %s %lu state %d %s\n", (long)time_.now().time_since_epoch().count(), r.name.c_str(), (unsigned long)std::stoul(r.version), (int)r.state, r.reason.c_str());
   for (const auto& event : std::exchange(events_, {})) event();
   const TimePoint again = life_->advance(time_.now());
   expect(again > time_.now(), "the policy comes to rest");
@@ -304,7 +303,11 @@ void SimulatedCore::check_versions() {
 void SimulatedCore::check_availability(Source& source) {
   const ModelRoute* route = directory_.find(source.name);
   const auto ready = route == nullptr ? std::vector<VersionHandle>() : route->slot->ready();
-  const bool kept = source.readable && source.config->versions.availability_preserving && !source.held_down;
+  const VersionPolicy& policy = source.config->versions;
+  const bool chosen_any = policy.choice != VersionPolicy::Choice::kListed ||
+                          std::any_of(policy.listed.begin(), policy.listed.end(),
+                                      [&](std::uint64_t version) { return source.files.contains(version); });
+  const bool kept = policy.availability_preserving && chosen_any && !source.held_down;
   const bool lasting = std::any_of(source.served.begin(), source.served.end(),
                                    [&](std::uint64_t version) { return source.files.contains(version); });
   bool wakes = false;

@@ -88,7 +88,7 @@ def test_errors_carry_the_right_code_and_name_what_was_found(stub):
     invalid = grpc.StatusCode.INVALID_ARGUMENT
     refuse(infer_request("irsi", [], typed=False), grpc.StatusCode.NOT_FOUND, "irsi")
     refuse(_iris("9"), grpc.StatusCode.NOT_FOUND, "iris", "9")
-    refuse(_iris("newest"), invalid, "newest")
+    refuse(_iris("newest"), grpc.StatusCode.NOT_FOUND, "newest")
     refuse(infer_request("iris", [("x", "FP32", FLOWER)], typed=True), invalid, "'x'", "'measurements'")
     refuse(infer_request("iris", [("measurements", "FP32", FLOWER[0])], typed=True), invalid, "[4]", "[-1,4]")
     refuse(infer_request("iris", [("measurements", "FP64", FLOWER)], typed=True), invalid, "FP64", "FP32")

@@ -162,7 +162,7 @@ def test_errors_name_what_was_found_and_what_was_expected(examples, models):
 
     refuse(examples, "irsi", {"inputs": [IRIS]}, 404, "irsi", "iris")
     refuse(examples, "iris", {"inputs": [IRIS]}, 404, "iris", "9", version="9")
-    refuse(examples, "iris", {"inputs": [IRIS]}, 400, "newest", version="newest")
+    refuse(examples, "iris", {"inputs": [IRIS]}, 404, "newest", version="newest")
     refuse(examples, "iris", {"inputs": [IRIS | {"name": "x"}]}, 400, "'x'", "'measurements'")
     refuse(examples, "iris", {"inputs": [IRIS | {"shape": [2, 2]}]}, 400, "[2,2]", "[-1,4]", "iris")
     refuse(examples, "iris", {"inputs": [IRIS | {"shape": [4]}]}, 400, "[4]", "[-1,4]")

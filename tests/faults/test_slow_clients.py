@@ -238,7 +238,7 @@ def test_requests_of_clients_that_left_are_dropped_before_they_run(start_server,
         _reset(connection)
     assert server.curl.post(infer_path("slow"), SLOW).status == 200
     runs = server.metric("protean_batch_rows_count", model="slow")
-    dropped = server.metric("protean_request_failures_total", model="slow", code="CANCELLED")
+    dropped = server.metric("protean_cancelled_requests_total", model="slow")
     assert runs + dropped == 31 and dropped >= 1, (runs, dropped)
 
 

@@ -133,10 +133,11 @@ std::optional<Error> Dispatcher::find_doom(const InferCall& call, TimePoint now)
       lane.next_probe = now + kProbeEvery;
       return std::nullopt;
     }
-    return refuse(Code::kUnavailable,
+    // Not a matter of load: trying again would end the same way.
+    return refuse(Code::kDeadlineExceeded,
                   fmt::format("a run takes {:.1f} ms, the deadline is in {:.1f} ms ({})", ms(run), ms(allowed),
                               label_of(version)),
-                  kProbeEvery);
+                  Duration::zero());
   }
   const Duration total = to_duration(ns(own.total()) * lane.pessimism);
   if (total > allowed) {

@@ -442,7 +442,7 @@ TEST_F(DispatcherTest, LetsAProbeThroughWhenEvenARunAloneSeemsTooLong) {
   EXPECT_TRUE(offer(make(m, {1, 0, milliseconds(5)})));
   ASSERT_EQ(take_numbers(), (Numbers{1}));
   finish(*batch_, milliseconds(1));
-  EXPECT_EQ(offer(make(m, {1, 0, milliseconds(5)})).error().code, Code::kUnavailable);
+  EXPECT_EQ(offer(make(m, {1, 0, milliseconds(5)})).error().code, Code::kDeadlineExceeded);
   now_ += Dispatcher::kProbeEvery;
   EXPECT_TRUE(offer(make(m, {1, 0, milliseconds(5)})));
 }

@@ -71,7 +71,9 @@ TimePoint LifeCycle::advance(TimePoint now) {
   for (const auto& [id, key] : in_progress_) {
     next = std::min(next, record(key).coming->patience_ends);
   }
-  if (!queue_.empty()) next = std::min(next, record(queue_.begin()->second).coming->patience_ends);
+  if (!queue_.empty() && in_progress_.size() < options_.loads_max) {
+    next = std::min(next, record(queue_.begin()->second).coming->patience_ends);
+  }
   return next;
 }
 
@@ -106,6 +108,7 @@ LifeCycle::View LifeCycle::view(const ModelRecord& model) const {
     v.present = version.present;
     v.loadable = model.config_error.empty() || version.serving != nullptr;
     v.departing = version.departing > 0;
+    v.returns = model.config_error.empty() && !(version.coming && version.coming->life == Life::kFailed);
     v.fingerprint = version.found.fingerprint;
     v.settled_at = version.settled_at;
     v.aliased = std::any_of(model.aliases.begin(), model.aliases.end(),
@@ -127,6 +130,7 @@ LifeCycle::View LifeCycle::view(const ModelRecord& model) const {
       v.coming = version.coming->life;
       v.coming_fingerprint = version.coming->fingerprint;
       v.next_attempt = version.coming->next_attempt;
+      v.exhausted = version.coming->attempts >= model.config->retries.attempts_max;
     }
     view.departing = view.departing || version.departing > 0;
     view.versions.push_back(v);
@@ -236,7 +240,8 @@ void LifeCycle::publish(const std::string& name, ModelRecord& model, const View&
   const ModelView seen = policy_view(model, view);
   for (std::size_t i = 0; i < view.versions.size(); ++i) {
     const VersionView& v = view.versions[i];
-    const VersionRecord& version = model.versions.at(v.number);
+    VersionRecord& version = model.versions.at(v.number);
+    version.stays = v.serving && (!v.returns || (!is_wanted(seen, i) && !v.retiring));
     if (version.serving) {
       versions.ready.push_back(version.serving->handle);
     } else if (is_wanted(seen, i) && (model.config->residency.on_demand || v.dormant) && v.coming != Life::kFailed) {
@@ -279,7 +284,7 @@ void LifeCycle::answer_waiters(const std::string& name, ModelRecord& model, cons
         effects_.answers.push_back([done = std::move(waiter.done), handle = version.serving->handle] { done(handle); });
       }
       version.waiters.clear();
-    } else if (!is_wanted(seen, i)) {
+    } else if (!is_wanted(seen, i) || view.versions[i].coming == Life::kFailed) {  // also if it failed a moment ago
       refuse_waiters(version, explain(name, std::to_string(view.versions[i].number), now));
     }
   }

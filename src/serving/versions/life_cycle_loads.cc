@@ -205,7 +205,9 @@ std::vector<Resident> LifeCycle::residents(const VersionKey& beneficiary) const 
     if (model.config->residency.pinned) continue;
     // The version that serves until the new one is ready is what the new one is not to cost.
     if (key.first == beneficiary.first && key.second == model.default_version) continue;
-    const Incarnation& serving = *model.versions.at(key.second).serving;
+    const VersionRecord& version = model.versions.at(key.second);
+    if (version.stays) continue;
+    const Incarnation& serving = *version.serving;
     const bool aliased = std::any_of(model.aliases.begin(), model.aliases.end(), [&](const auto& alias) {
       return alias.second == key.second && alias.first != "previous";
     });
@@ -249,6 +251,7 @@ void LifeCycle::fall_asleep(const VersionKey& key, std::string why) {
   enter(*version.coming, Life::kGone);
   version.coming.reset();
   version.dormant = true;
+  version.forced = false;
   version.note = std::move(why);
 }
 
@@ -284,8 +287,10 @@ void LifeCycle::fail_load(const VersionKey& key, const Error& error, TimePoint n
   version.forced = false;
   const LoadRetries& retries = model.config->retries;
   const bool same_as_serving = version.serving && version.serving->fingerprint == coming.fingerprint;
+  // What loads only when asked for may be asked for again; new files of a version that serves are nobody's request.
+  const bool waits_to_be_asked = is_lazy(model, version) && !version.serving;
   const bool again = error.code != Code::kInvalidArgument && !same_as_serving &&
-                     (coming.attempts < retries.attempts_max || is_lazy(model, version));
+                     (coming.attempts < retries.attempts_max || waits_to_be_asked);
   enter(coming, again ? Life::kRetryWait : Life::kFailed);
   coming.next_attempt = again ? now + retry_wait(retries, coming.attempts) : kNever;
   log_history(version.actor, "load_model", key.first, fmt::format("version {}", key.second), error.message);
@@ -304,6 +309,7 @@ void LifeCycle::fail_load(const VersionKey& key, const Error& error, TimePoint n
 
 void LifeCycle::end_commands(ModelRecord& model, VersionRecord& version, const Status& status) {
   version.commanded = false;
+  version.forced = false;  // or it would be loaded again and again for a command that is over
   for (auto& command : model.commands) {
     if (command.pending.erase(version.found.version) == 0) continue;
     if (!status && command.status) command.status = status;

@@ -25,6 +25,12 @@ bool is_chosen(const ModelView& model, std::size_t index) {
   return newer < static_cast<std::ptrdiff_t>(policy.latest);
 }
 
+/// By the configuration or an alias.
+bool is_called_for(const ModelView& model, std::size_t index) {
+  const VersionView& version = model.versions[index];
+  return !model.held_down && version.present && (version.aliased || is_chosen(model, index));
+}
+
 bool is_lazy(const ModelView& model, const VersionView& version) {
   return model.config.residency.on_demand || version.dormant;
 }
@@ -49,8 +55,9 @@ class Decider {
     for (std::size_t i = 0; i < model.versions.size(); ++i) {
       const VersionView& version = model.versions[i];
       wanted_.push_back(is_wanted(model, i));
+      // One that cannot be loaded yet is no reason to give up the one that serves.
+      any_wanted_ = any_wanted_ || is_called_for(model, i);
       if (!wanted_.back()) continue;
-      any_wanted_ = true;
       if (version.serving) wanted_serves_ = true;
       // A version that failed for good is not on its way: what vanished must not be kept for its sake.
       if (!version.serving && needs_load(version) && version.coming != Life::kFailed) on_its_way_ = true;
@@ -96,7 +103,7 @@ class Decider {
       if (new_files || version.forced) queue_when_possible(version);
     } else if (*version.coming == Life::kRetryWait) {
       if (new_files || version.forced) return queue_when_possible(version);
-      if (!needs_load(version)) return;  // asleep: somebody has to ask
+      if (!needs_load(version) || (version.exhausted && !version.asked)) return;  // asleep: somebody has to ask
       version.next_attempt <= now_ ? queue_when_possible(version) : look_at(version.next_attempt);
     }
   }
@@ -146,6 +153,7 @@ class Decider {
     const ResidencyConfig& residency = model_.config.residency;
     if (!residency.on_demand || residency.pinned || residency.idle_unload <= Duration::zero()) return;
     if (version.asked || (version.coming && is_in_progress(*version.coming))) return;
+    if (!version.returns) return;
     const TimePoint idle_at = version.last_used + residency.idle_unload;
     if (now_ < idle_at) return look_at(idle_at);
     if (version.in_flight) return look_at(now_ + residency.idle_unload);
@@ -164,8 +172,7 @@ class Decider {
 }  // namespace
 
 bool is_wanted(const ModelView& model, std::size_t index) {
-  const VersionView& version = model.versions[index];
-  return !model.held_down && version.present && version.loadable && (version.aliased || is_chosen(model, index));
+  return model.versions[index].loadable && is_called_for(model, index);
 }
 
 Decision decide(const ModelView& model, TimePoint now) { return Decider(model, now).run(); }

@@ -40,12 +40,14 @@ struct VersionView {
   bool retiring = false;
   bool in_flight = false;
   bool departing = false;  // an incarnation before still holds memory
+  bool returns = true;     // once unloaded it could be loaded again: neither its new files nor its configuration failed
   std::uint64_t serving_fingerprint = 0;
   TimePoint last_used{};
   // what is on its way
   std::optional<Life> coming;
   std::uint64_t coming_fingerprint = 0;
   TimePoint next_attempt{};
+  bool exhausted = false;  // it was tried as often as is allowed while nobody asks
 };
 
 /// `versions`: ascending.  `departing`: unloaded versions of this model that still hold memory.

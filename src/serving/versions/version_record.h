@@ -85,6 +85,7 @@ struct VersionRecord {
   bool commanded = false;
   bool dormant = false;
   bool fresh = true;
+  bool stays = false;  // serving, and not to be evicted: it would not come back, or serves until another one does
   TimePoint settled_at{};
   TimePoint default_left_at = kNever;
   std::unique_ptr<Incarnation> serving;

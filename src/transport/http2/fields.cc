@@ -51,6 +51,10 @@ void Fields::add_all(const std::vector<std::pair<std::string, std::string>>& hea
 void Fields::add_metadata(const std::vector<std::pair<std::string, std::string>>& headers) {
   for (const auto& [name, value] : headers) {
     const bool ours = equals_ignore_case(name, "content-type") || equals_ignore_case(name.substr(0, 5), "grpc-");
+    if (name == "grpc-retry-pushback-ms" && is_well_formed(name, value)) {  // the one of theirs that servers may set
+      add(name, value);
+      continue;
+    }
     if (!ours && !belongs_to_http1(name) && is_well_formed(name, value)) add(name, value);
   }
 }
