@@ -235,10 +235,13 @@ class Triton(Server):
 def triton_config(model, batch_rows_max=0):
     """The config.pbtxt of one model: one instance on the CPU; with the dynamic batcher when `batch_rows_max` > 0."""
 
+    def dims(shape):  # a row that is a scalar has to be said in two steps
+        return f"dims: {json.dumps(shape)}" if shape else "dims: [1] reshape: { shape: [] }"
+
     def tensors(kind, declared):
         skipped = 1 if batch_rows_max else 0  # the batcher adds the first dimension itself
         rows = ",\n".join(
-            f'  {{ name: "{t["name"]}" data_type: TYPE_{t["datatype"]} dims: {json.dumps(t["shape"][skipped:])} }}'
+            f'  {{ name: "{t["name"]}" data_type: TYPE_{t["datatype"]} {dims(t["shape"][skipped:])} }}'
             for t in declared)
         return f"{kind} [\n{rows}\n]\n"
 

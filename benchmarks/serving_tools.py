@@ -2,6 +2,7 @@
 """What the serving cases share: servers on folders they may change, load from `protean bench`, and the admin routes."""
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -106,7 +107,7 @@ class Tools:
 
     def __init__(self, run, binary, quick):
         self.run, self.binary, self.quick = run, binary.resolve(), quick
-        self.built = ROOT / ".deps/bench/build"
+        self.built = Path(os.environ.get("SERVING_BENCH_BUILD", ROOT / ".deps/bench/build"))
         self.onnxruntime = next((ROOT / ".deps/onnxruntime/lib").glob("libonnxruntime.so.*.*"))
         self.triton = ROOT / ".deps/bench/pytriton/pytriton/tritonserver"
         self.paths = self

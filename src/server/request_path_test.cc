@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <semaphore>
 
 #include "protocols/grpc_standard/protocol.h"
 #include "protocols/open_inference/protocol.h"
@@ -126,6 +127,76 @@ TEST_F(RequestPathTest, AnswersAnInference) {
   const std::string text = text_of(response);
   EXPECT_NE(text.find(R"("id":"7")"), std::string::npos) << text;
   EXPECT_NE(text.find("[6,255]"), std::string::npos) << text;
+}
+
+/// Fails its first run, once it is let go on.
+class OnceFailingBackend final : public Backend {
+ public:
+  struct Gate {
+    std::counting_semaphore<> entered{0};
+    std::counting_semaphore<> opened{0};
+    std::atomic<int> runs{0};
+  };
+  class GatedModel final : public Model {
+   public:
+    explicit GatedModel(Gate& gate) : gate_(gate) {
+      signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
+      signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+    }
+    [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
+    [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+      const int number = ++gate_.runs;
+      gate_.entered.release();
+      gate_.opened.acquire();
+      if (number == 1) return fail(Code::kInternal, "bad luck");
+      return std::vector<Tensor>{*request.inputs.front()};
+    }
+    [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
+
+   private:
+    Gate& gate_;
+    Signature signature_;
+  };
+
+  [[nodiscard]] std::string_view id() const noexcept override { return "gated"; }
+  [[nodiscard]] std::string description() const override { return "gated 1.0"; }
+  [[nodiscard]] Result<bool> recognises(const std::filesystem::path&) const override { return true; }
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles&, const LoadOptions&) override {
+    return std::make_unique<GatedModel>(gate);
+  }
+  Gate gate;
+};
+
+TEST(RequestPathCache, ALeadThatFailsPassesToWhoeverWaits) {
+  metrics::Registry registry;
+  TemporaryFolder folder;
+  folder.write("m/1/model", "MODEL");
+  OnceFailingBackend backend;
+  RepositoryParts parts{{&backend}, registry, nullptr, {}, {}, {}};
+  parts.config = [](const auto&, std::string_view) -> Result<ModelConfig> {
+    ModelConfig config;
+    config.cache_bytes_max = 1 << 20;
+    config.warm_up.generated_runs = 0;
+    config.batch.mode = BatchConfig::Mode::kOff;
+    return config;
+  };
+  Repository repository({folder.path(), false}, std::move(parts));
+  ASSERT_TRUE(repository.start());
+  Scheduler scheduler({1, 8});
+  Readiness readiness;
+  Control control{{{"protean", "1", {}}, true}, repository, readiness};
+  AccessLog log{AccessLogPolicy::kOff};
+  RequestPath path{{repository, scheduler, control, readiness, log, registry}, protocols()};
+
+  const auto first = std::make_shared<MemoryExchange>("POST", "/v2/models/m/infer", kBody);
+  const auto second = std::make_shared<MemoryExchange>("POST", "/v2/models/m/infer", kBody);
+  path.on_exchange(first);
+  backend.gate.entered.acquire();
+  path.on_exchange(second);  // waits for the first one's answer
+  backend.gate.opened.release(2);
+  EXPECT_EQ(first->wait().status, 500);
+  EXPECT_EQ(second->wait().status, 200);
+  EXPECT_EQ(backend.gate.runs, 2);
 }
 
 TEST_F(RequestPathTest, CountsWhatPassed) {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <system_error>
 
 #include "base/log.h"
@@ -30,8 +31,12 @@ bool is_link_store(const std::string& entry) { return entry.starts_with(".."); }
 
 }  // namespace
 
-FolderWatch::FolderWatch(fs::path root, std::chrono::milliseconds poll_interval, OnChange on_change)
-    : root_(std::move(root)), poll_interval_(poll_interval), on_change_(std::move(on_change)) {
+FolderWatch::FolderWatch(fs::path root, std::chrono::milliseconds poll_interval, OnChange on_change,
+                         std::size_t watches_max)
+    : root_(std::move(root)),
+      poll_interval_(poll_interval),
+      on_change_(std::move(on_change)),
+      watches_max_(watches_max) {
   inotify_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   stop_event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (inotify_ < 0) {
@@ -67,10 +72,11 @@ void FolderWatch::watch_below(const fs::path& folder, int depth) {
 
 void FolderWatch::watch(const fs::path& folder, int depth) {
   if (inotify_ < 0 || limited_) return;
-  const int descriptor = ::inotify_add_watch(inotify_, folder.c_str(), kEvents);
+  const bool allowed = watched_.size() < watches_max_;
+  const int descriptor = allowed ? ::inotify_add_watch(inotify_, folder.c_str(), kEvents) : -1;
   if (descriptor >= 0) {
     watched_[descriptor] = {folder, depth};
-  } else if (errno == ENOSPC || errno == ENOMEM) {
+  } else if (!allowed || errno == ENOSPC || errno == ENOMEM) {
     limited_ = true;
     log::warning("not every model folder can be watched; the others are polled",
                  {{"watched", watched_.size()},
@@ -116,9 +122,14 @@ bool FolderWatch::read_events(std::set<std::string>& entries) {
 }
 
 void FolderWatch::run() {
+  using Time = std::chrono::steady_clock;
+  auto poll_at = Time::now() + poll_interval_;
   while (true) {
+    // Not from the last event on: where some folder changes all the time, the others are polled still.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(poll_at - Time::now()).count();
+    const int wait_ms = static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
     std::array<pollfd, 2> waits{{{stop_event_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
-    const int ready = ::poll(waits.data(), inotify_ >= 0 ? 2 : 1, static_cast<int>(poll_interval_.count()));
+    const int ready = ::poll(waits.data(), inotify_ >= 0 ? 2 : 1, wait_ms);
     if (ready < 0 && errno != EINTR) {
       log::error("folder watch ended", {{"reason", std::strerror(errno)}});
       return;
@@ -129,6 +140,9 @@ void FolderWatch::run() {
       entries.clear();
       watch_all();
     }
+    const bool due = Time::now() >= poll_at;
+    if (due) poll_at = Time::now() + poll_interval_;
+    if (due) entries.clear();
     if (!entries.empty()) {
       const bool anything = entries.contains(".") || std::any_of(entries.begin(), entries.end(), is_link_store);
       std::erase_if(entries, [](const std::string& entry) { return entry.starts_with('.'); });

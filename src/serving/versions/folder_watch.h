@@ -4,6 +4,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -21,7 +23,9 @@ namespace protean {
 class FolderWatch {
  public:
   using OnChange = std::function<void(std::set<std::string> entries)>;
-  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval, OnChange on_change);
+  /// `watches_max`: folders watched; the kernel's own limit may be lower.
+  FolderWatch(std::filesystem::path root, std::chrono::milliseconds poll_interval, OnChange on_change,
+              std::size_t watches_max = SIZE_MAX);
   ~FolderWatch();
   FolderWatch(const FolderWatch&) = delete;
   FolderWatch& operator=(const FolderWatch&) = delete;
@@ -46,6 +50,7 @@ class FolderWatch {
   const std::filesystem::path root_;
   const std::chrono::milliseconds poll_interval_;
   const OnChange on_change_;
+  const std::size_t watches_max_;
   int inotify_ = -1;
   int stop_event_ = -1;
   bool limited_ = false;

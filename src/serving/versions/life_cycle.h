@@ -112,7 +112,7 @@ class LifeCycle {
   void hurry(const VersionKey& key, VersionRecord& version);
   bool start_loads(TimePoint now);
   bool start_load(const VersionKey& key, TimePoint now);
-  bool admit(std::uint64_t load, TimePoint now);
+  void admit(std::uint64_t load, TimePoint now);
   /// kFits: go on. Otherwise what had to be done was done (evictions, a failure, sleep).
   RoomAnswer::Kind make_room(const VersionKey& key, std::uint64_t needed, bool measured, TimePoint now);
   [[nodiscard]] RoomQuestion room_question(const VersionKey& key, std::uint64_t needed) const;

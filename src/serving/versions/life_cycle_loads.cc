@@ -61,7 +61,9 @@ bool LifeCycle::start_loads(TimePoint now) {
   for (const auto& [id, key] : in_progress_) {
     if (record(key).coming->life == Life::kMakingRoom) making_room.push_back(id);
   }
-  for (const std::uint64_t id : making_room) admit(id, now);
+  for (const std::uint64_t id : making_room) {
+    if (dirty_.empty()) admit(id, now);
+  }
   while (dirty_.empty() && !queue_.empty() && in_progress_.size() < options_.loads_max) {
     if (!start_load(VersionKey(queue_.begin()->second), now)) break;
   }
@@ -114,11 +116,10 @@ void LifeCycle::load_finished(std::uint64_t load, Result<LoadOutcome> outcome, T
   version.measured_bytes = coming.bytes;
   measured_files_ += version.found.files_bytes;
   measured_memory_ += coming.bytes;
-  enter(coming, Life::kMakingRoom);
-  admit(load, now);
+  enter(coming, Life::kMakingRoom);  // and admitted once what else happened meanwhile is settled
 }
 
-bool LifeCycle::admit(std::uint64_t load, TimePoint now) {
+void LifeCycle::admit(std::uint64_t load, TimePoint now) {
   const VersionKey key = in_progress_.at(load);
   ModelRecord& model = models_.at(key.first);
   VersionRecord& version = model.versions.at(key.second);
@@ -126,16 +127,11 @@ bool LifeCycle::admit(std::uint64_t load, TimePoint now) {
     in_progress_.erase(load);
     used_ += version.coming->bytes;
     depart(key, version, std::move(version.coming));
-    end_commands(model, version, fail(Code::kAborted, "nobody wants it any more"));
-    return true;
+    return end_commands(model, version, fail(Code::kAborted, "nobody wants it any more"));
   }
-  const auto room = make_room(key, version.coming->bytes, true, now);
-  if (room == RoomAnswer::Kind::kFits) {
-    in_progress_.erase(load);
-    become_ready(key, now);
-    return true;
-  }
-  return room != RoomAnswer::Kind::kWaitForDeparting;
+  if (make_room(key, version.coming->bytes, true, now) != RoomAnswer::Kind::kFits) return;
+  in_progress_.erase(load);
+  become_ready(key, now);
 }
 
 RoomAnswer::Kind LifeCycle::make_room(const VersionKey& key, std::uint64_t needed, bool loaded, TimePoint now) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "base/text.h"
 #include "core/generated_input.h"
@@ -18,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A batch that would take longer is warmed with fewer rows: a load must not take minutes for the largest batch.
+constexpr Duration kGeneratedRunMax = std::chrono::milliseconds(250);
 constexpr std::size_t kFilesMax = 256;
 constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{64} << 20;
 
@@ -56,8 +59,18 @@ class WarmUp {
     return sizes;
   }
 
+  /// Ascending, as batch_sizes() is: what one row took says how many a run of reasonable length may have.
+  [[nodiscard]] std::uint64_t affordable(std::uint64_t rows) const {
+    if (rows == 1 || !version_.cost.known()) return rows;
+    const auto one = std::max<Duration::rep>(1, version_.cost.predict(1).count());
+    return std::min(rows, std::max<std::uint64_t>(2, static_cast<std::uint64_t>(kGeneratedRunMax.count() / one)));
+  }
+
   Status run_generated() {
-    for (const std::uint64_t rows : batch_sizes()) {
+    std::uint64_t last = 0;
+    for (const std::uint64_t wanted : batch_sizes()) {
+      const std::uint64_t rows = affordable(wanted);
+      if (rows == std::exchange(last, rows)) continue;
       for (std::uint32_t i = 0; i < config().generated_runs; ++i) {
         if (out_of_time()) return {};
         const auto tensors =

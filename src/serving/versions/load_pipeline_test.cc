@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serving/versions/load_pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "serving/fake_backend.h"
+#include "serving/temporary_folder.h"
+
+namespace protean {
+namespace {
+
+using testing::FakeBackend;
+using testing::TemporaryFolder;
+
+class LoadPipelineTest : public ::testing::Test {
+ protected:
+  LoadPipelineTest() {
+    pipeline_.reaper = reaper_.get();
+    pipeline_.registry = &registry_;
+    pipeline_.check_files = false;
+    pipeline_.probe = [](Model&) { return BatchFacts{true, "rows are independent"}; };
+  }
+  Result<LoadOutcome> load(const std::string& content, std::function<void()> destroyed = {}) {
+    folder_.write("m/1/model", content);
+    LoadJob job;
+    job.found.model = "m";
+    job.found.version = 1;
+    job.found.path = folder_.path() / "m/1/model";
+    job.found.folder = folder_.path() / "m/1";
+    job.found.backend = &backend_;
+    job.config = std::make_shared<const ModelConfig>(config_);
+    return run_load(
+        pipeline_, job, std::make_shared<ModelMetrics>(registry_, "m", "1"), [] {}, std::move(destroyed));
+  }
+
+  TemporaryFolder folder_;
+  FakeBackend backend_;
+  metrics::Registry registry_;
+  ModelConfig config_;
+  std::shared_ptr<Reaper> reaper_ = Reaper::make();
+  LoadPipeline pipeline_;
+};
+
+TEST_F(LoadPipelineTest, KnowsTheCostCurveBeforeTheFirstRequest) {
+  const auto outcome = load("MODEL");
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->handle->cost.known());
+  EXPECT_TRUE(outcome->handle->cost.curve_known());
+}
+
+TEST_F(LoadPipelineTest, TurnsAThrowingBackendIntoAFailedLoad) {
+  const auto outcome = load("MODEL throws");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().message, "the backend 'fake' threw: a surprise");
+}
+
+TEST_F(LoadPipelineTest, FailsTheLoadWhenTheWarmUpFails) {
+  const auto outcome = load("MODEL cold");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().message, "warm-up with a generated input of 1 rows failed: the model cannot run");
+}
+
+TEST_F(LoadPipelineTest, FreesTheResponseCacheWithItsVersion) {
+  config_.cache_bytes_max = 1 << 20;
+  std::promise<void> destroyed;
+  auto outcome = load("MODEL", [&] { destroyed.set_value(); });
+  ASSERT_TRUE(outcome);
+  const std::weak_ptr<ResponseCache> cache = outcome->handle->cache;
+  EXPECT_FALSE(cache.expired());
+  outcome->handle.reset();
+  destroyed.get_future().wait();
+  EXPECT_TRUE(cache.expired());
+  EXPECT_EQ(backend_.alive, 0);
+}
+
+}  // namespace
+}  // namespace protean
