@@ -135,7 +135,7 @@ Status OnnxModel::Call::execute() {
   if (status == nullptr) return {};
   if (request_.cancel.stop_requested()) {
     api.ReleaseStatus(status);
-    return fail(Code::kCancelled, "the run was stopped, as its caller asked");
+    return fail(Code::kCancelled, "the run was stopped: the client left or asked for it");
   }
   const bool invalid = api.GetErrorCode(status) == ORT_INVALID_ARGUMENT;
   auto error = explain_run_failure(api.GetErrorMessage(status), invalid);

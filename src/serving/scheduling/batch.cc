@@ -33,14 +33,30 @@ PieceResult run_model(LoadedVersion& version, const RunRequest& request) {
   }
 }
 
-Result<std::vector<PieceResult>> run_assembled(Batch& batch, const Clock& clock) {
+/// `answered`: whether the model did; what is wrong then is the model's answer, not a request.
+Result<std::vector<PieceResult>> run_assembled(Batch& batch, const Clock& clock, bool& answered) {
   TRY(const AssembledInputs inputs, assemble_inputs(batch));
   const auto& outputs = batch.pieces.front().call->ticket.checked.outputs;
   const TimePoint started_at = clock.now();
   auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token()});
   batch.run_time = clock.now() - started_at;
-  if (!tensors) return tl::unexpected<Error>(std::move(tensors).error());
+  answered = tensors.has_value();
+  if (!answered) return tl::unexpected<Error>(std::move(tensors).error());
   return split_outputs(batch, inputs, std::move(*tensors));
+}
+
+/// The second chance of those whose shared run failed: what one of them brought about is that one's alone.
+void run_one_by_one(Batch& batch, const Clock& clock) {
+  for (const auto& piece : batch.pieces) {
+    Batch own;
+    own.version = batch.version;
+    own.pieces = {piece};
+    own.rows = own.rows_run = piece.rows;
+    own.stop = batch.stop;
+    run_batch(own, clock);
+    batch.results.push_back(std::move(own.results.front()));
+    batch.run_time += own.run_time;
+  }
 }
 
 }  // namespace
@@ -62,9 +78,10 @@ void run_batch(Batch& batch, const Clock& clock) {
     batch.run_time = clock.now() - started_at;
     return;
   }
+  bool answered = false;
   auto results = [&]() -> Result<std::vector<PieceResult>> {
     try {
-      return run_assembled(batch, clock);
+      return run_assembled(batch, clock, answered);
     } catch (const std::bad_alloc&) {
       return fail(Code::kResourceExhausted,
                   fmt::format("not enough memory for a run of {} rows ({})", batch.rows_run, label_of(*batch.version)));
@@ -72,6 +89,8 @@ void run_batch(Batch& batch, const Clock& clock) {
   }();
   if (results) {
     batch.results = std::move(*results);
+  } else if (!answered && batch.pieces.size() > 1 && !batch.stop.stop_requested()) {
+    run_one_by_one(batch, clock);
   } else {
     for (std::size_t i = 0; i < batch.pieces.size(); ++i) batch.results.emplace_back(tl::unexpect, results.error());
   }

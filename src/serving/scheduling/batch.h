@@ -42,8 +42,8 @@ struct Batch {
 
 /// Assembles, runs and splits; fills `results` and `run_time`.  Whatever goes wrong, exceptions included, becomes an
 /// error of this batch's pieces: kInternal "the model threw: ..." or "output 'y' of model m, version 1: ...".
-/// Outputs of requests that shared the run share its memory.
-/// Thread-safe for different batches.
+/// A shared run in which the model fails is repeated for each piece alone, so that a request fails by its own doing
+/// only. Outputs of requests that shared the run share its memory. Thread-safe for different batches.
 void run_batch(Batch& batch, const Clock& clock);
 
 /// Runs one whole request; errors as run_batch().

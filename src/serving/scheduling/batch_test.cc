@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <stdexcept>
 
 #include "serving/scheduling/batch_tensors.h"
 #include "serving/scheduling/simulated_model_test_support.h"
@@ -229,6 +230,23 @@ TEST_F(BatchTest, MakesWhatAModelThrowsTheErrorOfItsRequests) {
   run_batch(batch_, Clock::system());
   ASSERT_EQ(batch_.results.size(), 2U);
   EXPECT_EQ(batch_.results[1].error().message, "the model threw: something unknown (model m, version 1)");
+}
+
+TEST_F(BatchTest, KeepsTheErrorOfOneRequestFromThoseThatShareItsRun) {
+  use(DataType::kUint8, {-1});
+  model_->reshape = [](Tensor& tensor) {
+    if (tensor.data.text().find('x') != std::string_view::npos) throw std::runtime_error("found an x");
+  };
+  add(numbers(DataType::kUint8, {1}, "a"));
+  add(numbers(DataType::kUint8, {2}, "xy"));
+  add(numbers(DataType::kUint8, {1}, "b"));
+  run_batch(batch_, Clock::system());
+  ASSERT_EQ(batch_.results.size(), 3U);
+  ASSERT_TRUE(batch_.results[0] && batch_.results[2]);
+  EXPECT_EQ(batch_.results[0]->at(0).data.text(), "a");
+  EXPECT_EQ(batch_.results[2]->at(0).data.text(), "b");
+  ASSERT_FALSE(batch_.results[1]);
+  EXPECT_EQ(batch_.results[1].error().message, "the model threw: found an x (model m, version 1)");
 }
 
 TEST_F(BatchTest, JoinsPiecesInOrderAndRefusesDifferentShapes) {

@@ -220,11 +220,12 @@ bool LifeCycle::may_evict(const ModelRecord& model, const VersionRecord& version
                      [](const auto& item) { return item.second.serving != nullptr; });
 }
 
-/// Measured when it was loaded before. Otherwise nothing is known: who may evict loads and then sees, the others go by
-/// their files and what others' files turned out to need.
+/// Measured when it was loaded before. Otherwise nothing is known: who may evict loads and then sees, unless the files
+/// alone pass the budget, where trying may cost the process; the others go by their files and what others' files
+/// turned out to need.
 std::uint64_t LifeCycle::expected_bytes(const VersionRecord& version, bool evicts) const {
   if (version.measured_bytes != 0) return version.measured_bytes;
-  if (evicts) return 0;
+  if (evicts) return version.found.files_bytes > options_.memory_budget ? version.found.files_bytes : 0;
   const double ratio =
       measured_files_ == 0
           ? 1.0

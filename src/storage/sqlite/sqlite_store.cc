@@ -136,9 +136,22 @@ class SqliteStore final : public Store {
   Status transact(std::string_view doing, F&& write) {
     TRY_STATUS(database_.run("BEGIN IMMEDIATE", doing));
     Status done = write();
+    const bool written = done.has_value();
     if (done) done = database_.run("COMMIT", doing);
-    if (!done) database_.roll_back();
-    return done;
+    if (done) return done;
+    database_.roll_back();
+    return written ? forget_failed_commit(std::move(done).error()) : done;
+  }
+
+  /// A commit whose sync failed stands whole in the log, where the next start would take it for a good one. Emptying
+  /// the log, or the next commit, ends that; when the disk refuses even this, the error says so.
+  Status forget_failed_commit(Error error) {
+    const auto busy = database_.integer("PRAGMA wal_checkpoint(TRUNCATE)");
+    const bool emptied = busy.has_value() && *busy == 0;
+    if (!emptied && error.code == Code::kUnavailable) {
+      error.message += "; until the next change that succeeds, a restart may bring this one back";
+    }
+    return tl::unexpected<Error>(std::move(error));
   }
 
   /// Inside a transaction.
