@@ -3,6 +3,7 @@
 // missing or malformed counts as no limit.
 #include "base/cpu_quota.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -95,19 +96,31 @@ unsigned affinity_cores() noexcept {
   return 1;
 }
 
-unsigned usable_cores(const fs::path& root, unsigned affinity) {
-  std::uint64_t least = std::uint64_t{std::max(affinity, 1U)} * 1000;
+CoreCount count_usable_cores(const fs::path& root, unsigned affinity) {
+  affinity = std::max(affinity, 1U);
+  std::optional<std::uint64_t> quota;
+  std::string place;
+  const auto bound = [&](std::optional<std::uint64_t> found, const fs::path& file) {
+    if (!found || (quota && *quota <= *found)) return;
+    quota = found;
+    place = "/" + file.lexically_relative(root).string();
+  };
   for (const auto& folder : folders({"cpu", root})) {
     const std::string version_2 = first_line(folder / "cpu.max");  // `150000 100000` or `max 100000`
     if (const auto parts = split(version_2, ' '); parts.size() == 2) {
-      least = std::min(least, millicores(parts[0], parts[1]).value_or(least));
+      bound(millicores(parts[0], parts[1]), folder / "cpu.max");
     }
-    const auto version_1 =
-        millicores(first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us"));
-    least = std::min(least, version_1.value_or(least));
+    bound(millicores(first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us")),
+          folder / "cpu.cfs_quota_us");
   }
-  return static_cast<unsigned>((least + 999) / 1000);
+  if (!quota) return {affinity, fmt::format("{} by affinity, no CPU quota", affinity)};
+  const std::uint64_t least = std::min(*quota, std::uint64_t{affinity} * 1000);
+  return {static_cast<unsigned>((least + 999) / 1000),
+          fmt::format("CPU quota {:.2f} ({}), {} by affinity", static_cast<double>(*quota) / 1000,
+                      printable(place, 200), affinity)};
 }
+
+unsigned usable_cores(const fs::path& root, unsigned affinity) { return count_usable_cores(root, affinity).cores; }
 
 std::uint64_t usable_memory_bytes(const fs::path& root) {
   std::uint64_t least = 0;

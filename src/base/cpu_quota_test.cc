@@ -29,6 +29,7 @@ class CpuQuota : public testing::Test {
 
 TEST_F(CpuQuota, WithoutCgroupsTheAffinityDecides) {
   EXPECT_EQ(usable_cores(root, 6), 6);
+  EXPECT_EQ(count_usable_cores(root, 6).reason, "6 by affinity, no CPU quota");
   EXPECT_EQ(usable_cores(root, 0), 1);
   EXPECT_EQ(usable_memory_bytes(root), 0);
 }
@@ -50,6 +51,8 @@ TEST_F(CpuQuota, TheTightestLevelAboveTheProcessCounts) {
   put("sys/fs/cgroup/kubepods/pod1/cpu.max", "300000 100000");
   put("sys/fs/cgroup/kubepods/cpu.max", "1600000 100000");
   EXPECT_EQ(usable_cores(root, 32), 3);
+  EXPECT_EQ(count_usable_cores(root, 32).reason,
+            "CPU quota 3.00 (/sys/fs/cgroup/kubepods/pod1/cpu.max), 32 by affinity");
 }
 
 TEST_F(CpuQuota, Version1UsesQuotaAndPeriod) {

@@ -118,11 +118,11 @@ constexpr std::array kTable = {
     OptionSpec{"intra-op-threads",
                K::kUint,
                kThreads,
-               "threads inside one run of a model",
+               "threads inside one run; 0: chosen for each model",
                [](O& o) { return F(&o.intra_op_threads); },
                {},
                {},
-               1,
+               0,
                kThreadsMax},
 
     OptionSpec{"body-bytes-max",

@@ -62,18 +62,26 @@ Result<std::vector<Setting>> read_environment(const Environment& environment) {
   return settings;
 }
 
+std::string& origin_of(ServeOptions& options, std::string_view name) {
+  const auto table = option_table();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const OptionSpec& o) { return o.name == name; });
+  return options.origins.at(static_cast<std::size_t>(found - table.begin()));
+}
+
 ServeOptions machine_defaults() {
   ServeOptions options;
-  const std::size_t cores = usable_cores();
+  const CoreCount cores = count_usable_cores();
   const std::uint64_t memory = usable_memory_bytes();
-  options.io_threads = cores;
-  options.run_threads = cores;
+  options.io_threads = cores.cores;
+  options.run_threads = cores.cores;
   // In whole MiB: a figure people can read and repeat.
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   const std::uint64_t quarter = (memory == 0 ? kMemoryUnknown : memory) / 4;
   options.request_memory_max = quarter < kMiB ? kMiB : quarter / kMiB * kMiB;
   options.model_memory_max = 3 * options.request_memory_max;
   options.origins.assign(option_table().size(), "default");
+  for (const char* name : {"io-threads", "run-threads"}) origin_of(options, name) += ": " + cores.reason;
+  origin_of(options, "intra-op-threads") += ": chosen for each model";
   return options;
 }
 
@@ -112,12 +120,6 @@ Result<ServeAction> action_of(const std::vector<Setting>& flags) {
     if (*wanted) return action;
   }
   return ServeAction::kServe;
-}
-
-std::string& origin_of(ServeOptions& options, std::string_view name) {
-  const auto table = option_table();
-  const auto found = std::find_if(table.begin(), table.end(), [&](const OptionSpec& o) { return o.name == name; });
-  return options.origins.at(static_cast<std::size_t>(found - table.begin()));
 }
 
 /// On a small machine the default for one body may be more than all bodies may have together.

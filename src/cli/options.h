@@ -58,9 +58,9 @@ struct ServeOptions {
   std::filesystem::path tls_key;
   std::chrono::milliseconds drain_timeout{30'000};
 
-  std::size_t io_threads = 1;   // set from the CPU quota
-  std::size_t run_threads = 1;  // set from the CPU quota
-  std::size_t intra_op_threads = 1;
+  std::size_t io_threads = 1;        // set from the CPU quota
+  std::size_t run_threads = 1;       // set from the CPU quota
+  std::size_t intra_op_threads = 0;  // 0: chosen for each model
 
   Limits limits;
   std::size_t json_depth_max = 64;

@@ -20,6 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
+using testing::Not;
 
 Result<ServeOptions> parse(std::vector<std::string> args, const Environment& environment = {}) {
   return parse_serve_options(args, environment);
@@ -61,6 +62,7 @@ TEST(ServeOptions, DefaultsAreSafeAndFollowTheMachine) {
   EXPECT_FALSE(options->insecure);
   EXPECT_EQ(options->io_threads, usable_cores());
   EXPECT_EQ(options->run_threads, usable_cores());
+  EXPECT_EQ(options->intra_op_threads, 0) << "chosen for each model";
   EXPECT_EQ(options->drain_timeout, milliseconds(30'000));
   EXPECT_EQ(options->limits.body_bytes_max, 67'108'864);
   EXPECT_LE(options->request_memory_max, usable_memory_bytes() / 4);
@@ -226,6 +228,12 @@ TEST(ServeOptions, TheDefaultForOneBodyYieldsToASmallMemory) {
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->limits.body_bytes_max, 1'048'576);
   EXPECT_THAT(format_config(*options), HasSubstr("# default, bounded by request_memory_max\n"));
+}
+
+TEST(ServeOptions, TheNumberOfThreadsSaysWhereItComesFrom) {
+  const std::string reason = count_usable_cores().reason;
+  EXPECT_THAT(format_config(*parse({"m"})), HasSubstr("# default: " + reason + "\n"));
+  EXPECT_THAT(format_config(*parse({"m", "--run-threads", "3", "--io-threads", "2"})), Not(HasSubstr(reason)));
 }
 
 TEST(ServeOptions, HelpAndVersionLookAtNothingElse) {

@@ -62,7 +62,11 @@ ServerOptions server_options(const ServeOptions& options) {
   server.backends.onnxruntime_library = options.onnxruntime_library.string();
   if (options.cache != "none") server.backends.cache_folder = options.cache.string();
   server.backends.cache_bytes_max = options.cache_bytes_max;
+  server.repository.run_threads = static_cast<std::uint32_t>(options.run_threads);
+  server.repository.intra_op_threads = static_cast<std::uint32_t>(options.intra_op_threads);
   server.backends.intra_op_threads = static_cast<int>(options.intra_op_threads);
+  // Where threads are chosen for each model, those that are worth them share one pool.
+  if (options.intra_op_threads == 0) server.backends.pool_threads = static_cast<int>(options.run_threads);
   server.protocols.json_depth_max = options.json_depth_max;
   server.listeners = listeners(options);
   server.limits = options.limits;

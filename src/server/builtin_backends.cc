@@ -14,6 +14,7 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
   OnnxRuntimeOptions onnxruntime_options;
   onnxruntime_options.library_path = options.onnxruntime_library;
   onnxruntime_options.intra_op_threads = options.intra_op_threads;
+  onnxruntime_options.pool_threads = options.pool_threads;
   onnxruntime_options.cache_folder = options.cache_folder;
   onnxruntime_options.cache_bytes_max = options.cache_bytes_max;
   TRY(auto onnxruntime, make_onnxruntime_backend(onnxruntime_options));

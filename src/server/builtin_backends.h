@@ -12,10 +12,12 @@
 
 namespace protean {
 
-/// `onnxruntime_library`: path of the shared library; empty to search for it.
+/// `onnxruntime_library`: path of the shared library; empty to search for it.  `intra_op_threads`: in runs of models
+/// that ask for none.  `pool_threads`: of the pool that models share which ask for so many; 0: as many as the former.
 struct BackendOptions {
   std::string onnxruntime_library;
   int intra_op_threads = 1;
+  int pool_threads = 0;
   std::string cache_folder = {};  // of optimised models; empty: none
   std::size_t cache_bytes_max = std::size_t{10} << 30;
 };

@@ -16,6 +16,7 @@
 #include "serving/scheduling/lane.h"
 #include "serving/scheduling/run_cost.h"
 #include "serving/versions/recent_requests.h"
+#include "serving/versions/threading_choice.h"
 
 namespace protean {
 
@@ -36,6 +37,7 @@ struct LoadedVersion {
   std::shared_ptr<const ModelConfig> config;
   std::shared_ptr<ModelMetrics> metrics;
   BatchFacts batch;
+  Threading threading;
   std::vector<std::string> notes;          // how it was loaded and warmed, for the status
   std::unique_ptr<RecentRequests> recent;  // for warming the next version; null: not kept
   std::shared_ptr<ResponseCache> cache;    // null: switched off

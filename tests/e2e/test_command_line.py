@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flags, environment, configuration file: what wins, what is refused and how it is said."""
 
+import os
 import re
 import signal
 import socket
@@ -39,6 +40,16 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path):
     assert origins["pipeline_max"] == "environment PROTEAN_PIPELINE_MAX"
     assert "protean.toml:3" in origins["chunks_max"]
     assert origins["streams_max"] == "default"
+
+
+def test_print_config_says_where_the_number_of_threads_comes_from():
+    values, origins = _config()
+    cores = len(os.sched_getaffinity(0))
+    quota = rf"default: (CPU quota \d+\.\d\d \(/sys/fs/cgroup/.*\), {cores}|{cores}) by affinity(, no CPU quota)?"
+    for key in ("io_threads", "run_threads"):
+        assert re.fullmatch(quota, origins[key]), origins[key]
+        assert 1 <= values[key] <= cores
+    assert values["intra_op_threads"] == 0, "chosen for each model"
 
 
 def test_what_print_config_prints_is_a_configuration_file(tmp_path):

@@ -3,7 +3,11 @@
 
 import concurrent.futures
 import json
+import os
+import re
 import socket
+import threading
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -48,6 +52,40 @@ def test_the_status_says_how_a_model_runs_and_why(start_server, folder):
     text = notes(server, "same")
     for part in ("warmed by", "runs: ", "cost: ", "batches: ", "instances: ", "now: 0 waiting"):
         assert part in text, text
+
+
+def test_instances_and_threads_are_chosen_and_the_status_says_why(start_server, folder):
+    server = start_server(folder, "--run-threads", "2")
+    assert "too little to share out" in notes(server, "same")
+    # Figures where the machine had time to measure, else the reason why there are none.
+    chosen = r"instances: [12] x [12] threads?; work done by runs of 1 thread: 1 at once 1\.00, 2 at once \d+\.\d\d"
+    text = notes(server, "slow")
+    assert re.search(rf"{chosen}|instances: as many as run threads x 1 thread; not measured: ", text), text
+    assert server.curl.infer("slow", SLOW_ONE).status == 200
+
+
+def test_what_is_configured_is_not_measured(start_server, folder):
+    (folder / "slow" / "protean.toml").write_text("instances = 2\nintra_op_threads = 2\n")
+    server = start_server(folder, "--run-threads", "2")
+    assert "instances: 2 by configuration x 2 threads |" in notes(server, "slow")
+    assert "2 intra-op threads, shared by all models" in notes(server, "slow")
+    assert server.curl.infer("slow", SLOW_ONE).status == 200
+
+
+def test_an_idle_server_uses_no_processor(start_server, folder):
+    (folder / "slow" / "protean.toml").write_text("instances = 2\nintra_op_threads = 3\n")
+    (folder / "same" / "protean.toml").write_text("intra_op_threads = 2\n")
+    server = start_server(folder, "--run-threads", "2")
+    assert all(reply.status == 200 for reply in ask_slowly(server, 4))
+
+    def ticks():
+        fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = ticks()
+    threading.Event().wait(2)  # what is observed is two seconds in which nothing is asked
+    # A thread that spins would use 200 of these hundredths of a second.
+    assert (ticks() - before) * 100 / os.sysconf("SC_CLK_TCK") <= 20
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_at_once_with_a_time_to_retry(start_server, folder):

@@ -92,6 +92,10 @@ Result<std::unique_ptr<Backend>> make_onnxruntime_backend(const OnnxRuntimeOptio
     return fail(Code::kInvalidArgument, "onnxruntime intra-op threads: " + std::to_string(options.intra_op_threads) +
                                             ", expected 0 to " + std::to_string(kThreadsMax));
   }
+  if (options.pool_threads < 0 || options.pool_threads > kThreadsMax) {
+    return fail(Code::kInvalidArgument, "onnxruntime pool threads: " + std::to_string(options.pool_threads) +
+                                            ", expected 0 to " + std::to_string(kThreadsMax));
+  }
   auto runtime = OnnxRuntime::load(options);
   std::shared_ptr<GraphCache> cache;
   std::string note;

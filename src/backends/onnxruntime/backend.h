@@ -13,7 +13,9 @@
 namespace protean {
 
 /// `library_path`: the shared library to use and no other; empty to look for one (docs/backends/onnxruntime.md).
-/// `intra_op_threads`: threads that one run may use, shared by all models; 0 and 1 mean the caller's own.
+/// `intra_op_threads`: threads that one run may use where the model asks for none; 0 and 1 mean the caller's own.
+/// `pool_threads`: size, the caller included, of the pool that all models share which ask for so many; 0: as many as
+/// `intra_op_threads`.
 /// `memory_arena`: keep large blocks of memory between runs, which saves their page faults; one pool serves
 /// all models. `kept_bytes_max`: how much may lie unused in it.
 /// `cache_folder`: where optimised graphs are kept for the next start (0700, of this user); empty: nowhere. When it
@@ -24,6 +26,7 @@ namespace protean {
 struct OnnxRuntimeOptions {
   std::string library_path = {};
   int intra_op_threads = 0;
+  int pool_threads = 0;
   bool memory_arena = true;
   std::size_t kept_bytes_max = std::size_t{512} << 20;
   std::string cache_folder = {};

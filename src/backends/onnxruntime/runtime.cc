@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -163,17 +164,25 @@ Result<std::shared_ptr<const OnnxRuntime>> OnnxRuntime::load(const OnnxRuntimeOp
                                              " or later. Tried: " + tried);
 }
 
+std::uint32_t OnnxRuntime::pool_threads() const noexcept {
+  const int asked = options_.pool_threads > 0 ? options_.pool_threads : options_.intra_op_threads;
+  return static_cast<std::uint32_t>(std::max(1, asked));
+}
+
 Status OnnxRuntime::make_environment() {
   const auto level = log::enabled(log::Level::kDebug) ? ORT_LOGGING_LEVEL_WARNING : ORT_LOGGING_LEVEL_FATAL;
-  if (options_.intra_op_threads > 1) {
+  if (pool_threads() > 1) {
     OrtThreadingOptions* threading = nullptr;
     TRY_STATUS(check(api_->CreateThreadingOptions(&threading)));
     const std::unique_ptr<OrtThreadingOptions, void (*)(OrtThreadingOptions*)> owner(threading,
                                                                                      api_->ReleaseThreadingOptions);
-    TRY_STATUS(check(api_->SetGlobalIntraOpNumThreads(threading, options_.intra_op_threads)));
+    TRY_STATUS(check(api_->SetGlobalIntraOpNumThreads(threading, static_cast<int>(pool_threads()))));
     TRY_STATUS(check(api_->SetGlobalInterOpNumThreads(threading, 1)));
     // A pool that spins between requests takes the cores that the next request needs.
     TRY_STATUS(check(api_->SetGlobalSpinControl(threading, 0)));
+    TRY_STATUS(check(api_->SetGlobalCustomCreateThreadFn(threading, ThreadMaker::create)));
+    TRY_STATUS(check(api_->SetGlobalCustomThreadCreationOptions(threading, thread_maker_.get())));
+    TRY_STATUS(check(api_->SetGlobalCustomJoinThreadFn(threading, ThreadMaker::join)));
     TRY_STATUS(check(
         api_->CreateEnvWithCustomLoggerAndGlobalThreadPools(log_line, nullptr, level, "protean", threading, &env_)));
   } else {

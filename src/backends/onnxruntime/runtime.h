@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/onnxruntime/backend.h"
+#include "backends/onnxruntime/thread_maker.h"
 #include "base/result.h"
 
 namespace protean {
@@ -59,6 +60,11 @@ class OnnxRuntime {
   [[nodiscard]] OrtAllocator* allocator() const noexcept { return allocator_; }
   [[nodiscard]] const OnnxRuntimeOptions& options() const noexcept { return options_; }
 
+  /// Makes the threads of sessions that have a pool of their own.
+  [[nodiscard]] ThreadMaker& thread_maker() const noexcept { return *thread_maker_; }
+  /// Threads of a run in the pool that models share, the caller included; 1: there is no such pool.
+  [[nodiscard]] std::uint32_t pool_threads() const noexcept;
+
   /// Gives what lies unused in the pool of blocks, and in the process's allocator, back to the system.
   void give_back_memory() const noexcept;
 
@@ -74,6 +80,7 @@ class OnnxRuntime {
   const OrtApi* api_;
   std::string version_;
   OnnxRuntimeOptions options_;
+  std::unique_ptr<ThreadMaker> thread_maker_ = std::make_unique<ThreadMaker>();
   OrtEnv* env_ = nullptr;
   OrtMemoryInfo* cpu_memory_ = nullptr;
   OrtAllocator* allocator_ = nullptr;  // the library's own, lives for ever

@@ -28,11 +28,11 @@ struct Threads {
   bool shared = false;  // the environment's pool
 };
 
-/// A model that asks for as many as everybody has shares theirs; one thread is the caller's, without any pool.
+/// A model that asks for as many as the common pool has shares it; one thread is the caller's, without any pool.
 Threads threads_of(const OnnxRuntime& runtime, std::uint32_t asked) {
   const auto everybody = static_cast<std::uint32_t>(std::max(1, runtime.options().intra_op_threads));
   const auto count = asked == 0 ? everybody : asked;
-  return {count, count > 1 && count == everybody};
+  return {count, count > 1 && count == runtime.pool_threads()};
 }
 
 using OptionsOwner = std::unique_ptr<OrtSessionOptions, void (*)(OrtSessionOptions*)>;
@@ -50,6 +50,11 @@ Status configure_threads(const OnnxRuntime& runtime, OrtSessionOptions* options,
   const auto threads = threads_of(runtime, asked);
   if (threads.shared) return runtime.check(api.DisablePerSessionThreads(options));
   TRY_STATUS(runtime.check(api.SetIntraOpNumThreads(options, static_cast<int>(threads.count))));
+  if (threads.count > 1) {
+    TRY_STATUS(runtime.check(api.SessionOptionsSetCustomCreateThreadFn(options, ThreadMaker::create)));
+    TRY_STATUS(runtime.check(api.SessionOptionsSetCustomThreadCreationOptions(options, &runtime.thread_maker())));
+    TRY_STATUS(runtime.check(api.SessionOptionsSetCustomJoinThreadFn(options, ThreadMaker::join)));
+  }
   return runtime.check(api.SetInterOpNumThreads(options, 1));
 }
 

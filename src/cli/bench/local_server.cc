@@ -32,6 +32,9 @@ ServerOptions server_options(const fs::path& folder, const LocalServerOptions& o
   const std::size_t cores = usable_cores();
   server.io_threads = cores;
   server.scheduler.threads = cores;
+  // As `protean serve` does by default.
+  server.repository.run_threads = static_cast<std::uint32_t>(cores);
+  server.backends.pool_threads = static_cast<int>(cores);
   server.access_log = AccessLogPolicy::kOff;
   server.model_control = false;
   server.model_config_override = options.config;

@@ -28,7 +28,8 @@ bool may_share(const LoadedVersion& version) noexcept {
 
 std::uint32_t run_limit(const LoadedVersion& version) noexcept {
   const ModelConfig& config = config_of(version);
-  return config.batch.preserve_order ? 1 : config.instances;
+  if (config.batch.preserve_order) return 1;
+  return config.instances != 0 ? config.instances : version.threading.run_limit;
 }
 
 bool try_start_run(LoadedVersion& version) noexcept {

@@ -3,20 +3,15 @@
 #include "serving/scheduling/scheduler.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "base/thread_priority.h"
 #include "serving/scheduling/batch.h"
 
 namespace protean {
 namespace {
-
-/// Nice value of run threads over the process's own: the threads that read and write sockets go first.
-constexpr int kRunThreadNice = 5;
 
 InferResult make_result(const InferCall& call, std::vector<Tensor> tensors) {
   const auto& specs = call.version->signature->outputs;
@@ -49,13 +44,7 @@ void carry_out(Aftermath& after) {
   after.clear();
 }
 
-void name_this_thread(std::size_t index) {
-  ::pthread_setname_np(::pthread_self(), fmt::format("protean-run-{}", index % 1000).c_str());
-  const auto thread = static_cast<::id_t>(::gettid());
-  const int before = ::getpriority(PRIO_PROCESS, thread);
-  // Failing is harmless: the thread then competes on equal terms.
-  (void)::setpriority(PRIO_PROCESS, thread, before + kRunThreadNice);
-}
+void name_this_thread(std::size_t index) { become_run_thread(fmt::format("protean-run-{}", index % 1000).c_str()); }
 
 }  // namespace
 

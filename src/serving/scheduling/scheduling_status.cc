@@ -32,6 +32,24 @@ std::string batching_line(const LoadedVersion& version) {
                      each(1));
 }
 
+/// `instances: 2 x 1 thread; work done by runs of 1 thread: 1 at once 1.00, 2 at once 1.91`.
+std::string instances_line(const LoadedVersion& version) {
+  const ModelConfig& config = config_of(version);
+  const Threading& threading = version.threading;
+  std::string line = "instances: ";
+  if (config.batch.preserve_order) {
+    line += "1 (order is preserved)";
+  } else if (config.instances != 0) {
+    line += fmt::format("{} by configuration", config.instances);
+  } else if (threading.instances != 0) {
+    line += fmt::format("{}", threading.instances);
+  } else {
+    line += "as many as run threads";
+  }
+  if (threading.threads != 0) line += " x " + count_of(threading.threads, "thread");
+  return threading.why.empty() ? line : line + "; " + threading.why;
+}
+
 }  // namespace
 
 std::vector<std::string> scheduling_status(const LoadedVersion& version) {
@@ -40,10 +58,7 @@ std::vector<std::string> scheduling_status(const LoadedVersion& version) {
   lines.push_back("cost: " + version.cost.curve());
   lines.push_back(batching_line(version));
   if (may_share(version) && version.cost.runs_inline(0)) lines.push_back(version.lane.gathering.description());
-  const std::uint32_t limit = run_limit(version);
-  lines.push_back(limit == 0 ? std::string("instances: as many as run threads")
-                             : fmt::format("instances: {}{}", limit,
-                                           config_of(version).batch.preserve_order ? " (order is preserved)" : ""));
+  lines.push_back(instances_line(version));
   lines.push_back(fmt::format("now: {} waiting, {} running", version.waiting.load(), version.lane.running.load()));
   return lines;
 }

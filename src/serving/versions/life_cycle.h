@@ -72,6 +72,8 @@ class LifeCycle {
   void refuse_all(const Error& error);
 
   // What is so.
+  /// Requests wait for a loaded version or run on it, as far as one look can tell.
+  [[nodiscard]] bool serves_requests() const noexcept;
   /// Nothing queued and nothing loading.
   [[nodiscard]] bool quiet() const noexcept { return queue_.empty() && in_progress_.empty(); }
   [[nodiscard]] std::vector<VersionStatus> statuses(TimePoint now) const;

@@ -84,10 +84,16 @@ bool LifeCycle::start_load(const VersionKey& key, TimePoint now) {
   coming.actor = version.actor;
   version.forced = false;
   in_progress_[coming.id] = key;
-  LoadJob job{coming.id, version.found, model.config, {}};
+  LoadJob job{coming.id, version.found, model.config, {}, {}, UINT64_MAX};
   const auto before = model.versions.find(model.default_version);
-  if (before != model.versions.end() && before->second.serving && before->second.serving->handle->recent) {
-    job.replayed = before->second.serving->handle->recent->sample();
+  if (before != model.versions.end() && before->second.serving) {
+    const LoadedVersion& loaded = *before->second.serving->handle;
+    if (loaded.recent) job.replayed = loaded.recent->sample();
+    job.before = loaded.threading;
+  }
+  if (options_.memory_budget != 0) {
+    const RoomQuestion room = room_question(key, expected);
+    job.spare_bytes = room.budget - std::min(room.budget, room.used + room.reserved);
   }
   effects_.loads.push_back(std::move(job));
   return true;

@@ -105,6 +105,15 @@ std::vector<VersionStatus> LifeCycle::statuses(TimePoint now) const {
   return rows;
 }
 
+bool LifeCycle::serves_requests() const noexcept {
+  return std::any_of(resident_.begin(), resident_.end(), [&](const VersionKey& key) {
+    const VersionRecord& version = models_.find(key.first)->second.versions.find(key.second)->second;
+    if (!version.serving || !version.serving->handle) return false;
+    const LoadedVersion& loaded = *version.serving->handle;
+    return loaded.waiting.load() != 0 || loaded.lane.running.load() != 0;
+  });
+}
+
 std::vector<Alias> LifeCycle::aliases(std::string_view only) const {
   std::vector<Alias> all;
   for (const auto& [name, model] : models_) {

@@ -43,6 +43,7 @@ class LifeCycleTest : public ::testing::Test {
   void succeed(const LoadJob& job) {
     auto version = std::make_shared<LoadedVersion>();
     version->version = job.found.version;
+    version->threading.threads = 7;
     life_.load_finished(job.id, LoadOutcome{std::move(version), job.found.fingerprint}, now_);
   }
   void fail_load(const LoadJob& job, Code code = Code::kUnavailable) {
@@ -77,6 +78,34 @@ class LifeCycleTest : public ::testing::Test {
 TEST_F(LifeCycleTest, TriesALoadAsOftenAsConfigured) {
   found("m", {{1, 10}});
   EXPECT_EQ(fail_all(advance()), 3);
+}
+
+TEST_F(LifeCycleTest, TellsALoadWhatTheVersionBeforeChoseAndWhatMemoryIsLeft) {
+  found("m", {{1, 10}});
+  const auto first = advance();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_FALSE(first[0].before);
+  EXPECT_EQ(first[0].spare_bytes, 100U);
+  succeed(first[0]);
+  found("m", {{1, 10}, {2, 30}});
+  const auto second = advance();
+  ASSERT_EQ(second.size(), 1U);
+  ASSERT_TRUE(second[0].before);
+  EXPECT_EQ(second[0].before->threads, 7U);
+  EXPECT_EQ(second[0].spare_bytes, 90U);
+}
+
+TEST_F(LifeCycleTest, SeesRequestsThatWaitOrRun) {
+  found("m", {{1, 10}});
+  succeed(advance().at(0));
+  EXPECT_TRUE(advance().empty());
+  EXPECT_FALSE(life_.serves_requests());
+  const auto handle = directory_.find("m")->slot->find(0).handle;
+  handle->waiting = 1;
+  EXPECT_TRUE(life_.serves_requests());
+  handle->waiting = 0;
+  handle->lane.running = 1;
+  EXPECT_TRUE(life_.serves_requests());
 }
 
 TEST_F(LifeCycleTest, TriesNewFilesOfAServingOnDemandVersionAsOftenAsConfigured) {

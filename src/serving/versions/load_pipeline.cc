@@ -24,17 +24,21 @@ std::vector<std::filesystem::path> warm_up_folders(const FoundVersion& found) {
 Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics,
                          const std::function<void()>& warming, std::function<void()> destroyed) {
   const FoundVersion& found = job.found;
-  if (pipeline.check_files && files_fingerprint(found) != found.files_fingerprint) {
-    return fail(Code::kAborted, "its files are being changed");
-  }
   auto version = std::make_unique<LoadedVersion>();
   version->model_name = found.model;
   version->version = found.version;
   version->version_text = std::to_string(found.version);
   version->config = job.config;
   version->metrics = metrics;
-  TRY(version->model, found.backend->load({found.model, version->version_text, found.path, found.folder},
-                                          {job.config->intra_op_threads}));
+  const auto load_with = [&](std::uint32_t threads) -> Result<std::unique_ptr<Model>> {
+    if (pipeline.check_files && files_fingerprint(found) != found.files_fingerprint) {
+      return fail(Code::kAborted, "its files are being changed");
+    }
+    return found.backend->load({found.model, version->version_text, found.path, found.folder}, {threads});
+  };
+  const TimePoint start = pipeline.clock->now();
+  TRY(version->model, load_with(job.config->intra_op_threads));
+  const Duration load_time = pipeline.clock->now() - start;
   version->signature = std::make_shared<const Signature>(version->model->signature());
   version->notes = version->model->load_notes();
   if (job.config->batch.mode == BatchConfig::Mode::kOff) {
@@ -43,6 +47,7 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
     version->batch = pipeline.probe(*version->model);
   }
   warming();
+  settle_threading(*version, pipeline.scaling, {load_with, load_time, job.spare_bytes, job.before});
   TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
   for (auto& note : warmed) version->notes.push_back(std::move(note));
   if (job.config->warm_up.replayed_max > 0) {

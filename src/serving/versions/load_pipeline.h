@@ -6,15 +6,18 @@
 #include <memory>
 
 #include "serving/versions/reaper.h"
+#include "serving/versions/scaling.h"
 #include "serving/versions/version_record.h"
 #include "serving/versions/warm_up.h"
 
 namespace protean {
 
-/// `probe`: whether the model's rows are independent; null: nobody asks.
+/// `probe`: whether the model's rows are independent; null: nobody asks.  `scaling`: how instances and threads are
+/// chosen; by itself it has nothing to choose.
 struct LoadPipeline {
   RequestDecoder decode;
   std::function<BatchFacts(Model&)> probe;
+  ScalingOptions scaling;
   const Clock* clock = &Clock::system();
   Reaper* reaper = nullptr;
   metrics::Registry* registry = nullptr;

@@ -50,6 +50,18 @@ TEST_F(LoadPipelineTest, KnowsTheCostCurveBeforeTheFirstRequest) {
   EXPECT_TRUE(outcome->handle->cost.curve_known());
 }
 
+TEST_F(LoadPipelineTest, SettlesHowTheProcessorsAreSharedOut) {
+  auto outcome = load("MODEL");
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->handle->threading.why, "there is one run thread");
+  pipeline_.scaling.run_threads = 2;
+  config_.instances = 2;
+  config_.intra_op_threads = 3;
+  outcome = load("MODEL");
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->handle->threading.threads, 3);
+}
+
 TEST_F(LoadPipelineTest, TurnsAThrowingBackendIntoAFailedLoad) {
   const auto outcome = load("MODEL throws");
   ASSERT_FALSE(outcome);

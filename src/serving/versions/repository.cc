@@ -35,6 +35,13 @@ Repository::Repository(RepositoryOptions options, RepositoryParts parts)
   pipeline_.probe = parts_.probe ? parts_.probe : probe_batching;
   pipeline_.clock = parts_.clock;
   pipeline_.reaper = reaper_.get();
+  pipeline_.scaling.run_threads = options_.run_threads;
+  pipeline_.scaling.threads_default = options_.intra_op_threads;
+  pipeline_.scaling.clock = parts_.clock;
+  pipeline_.scaling.busy = [this] {
+    const std::lock_guard lock(mutex_);
+    return life_.serves_requests();
+  };
   pipeline_.check_files = options_.watch;
 }
 

@@ -35,7 +35,9 @@ namespace protean {
 
 /// `watch`: false: what lies there at the start, and models loaded by request.  `settle`: how long files must have been
 /// unchanged before they are read.  `memory_budget`: private bytes of all loaded versions; 0: no limit.
-/// `waiters_max`: requests that may wait for loads.
+/// `waiters_max`: requests that may wait for loads.  `run_threads`: that run models; with more than one, instances and
+/// threads of models that configure none are chosen by measurement.  `intra_op_threads`: inside runs of models that
+/// configure nothing; 0: to be chosen as well.
 struct RepositoryOptions {
   std::filesystem::path folder;
   bool watch = true;
@@ -44,6 +46,8 @@ struct RepositoryOptions {
   std::uint64_t memory_budget = 0;
   std::size_t loaders = 1;
   std::size_t waiters_max = 4096;
+  std::uint32_t run_threads = 1;
+  std::uint32_t intra_op_threads = 0;
 };
 
 /// What the repository works with; all outlive it.  `store`: null: aliases and history end with the process.

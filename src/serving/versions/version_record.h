@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,12 +29,15 @@ struct ModelFound {
   Result<std::shared_ptr<const ModelConfig>> config;
 };
 
-/// One load to be done by a loader.  `replayed`: recent requests of the version that is the default now.
+/// One load to be done by a loader.  `replayed`: recent requests of the version that is the default now; `before`: how
+/// that one shares out the processors.  `spare_bytes`: of the memory budget, that nobody else has claimed.
 struct LoadJob {
   std::uint64_t id = 0;
   FoundVersion found;
   std::shared_ptr<const ModelConfig> config;
   std::vector<std::shared_ptr<const InferRequest>> replayed;
+  std::optional<Threading> before;
+  std::uint64_t spare_bytes = UINT64_MAX;
 };
 
 /// `handle`: the only one. When its last copy is gone the surroundings report departed(id).
