@@ -79,6 +79,7 @@ struct Response {
   std::vector<Slice> body;
   /// Observes the time from respond() until the last byte has left for the kernel.
   std::shared_ptr<metrics::Histogram> write_time;
+  bool refused = false;  // for load alone: nothing was computed
 
   [[nodiscard]] std::size_t body_size() const noexcept;
 };

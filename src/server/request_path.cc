@@ -29,6 +29,7 @@ Response no_such_path(const RequestHead& head) {
 /// milliseconds for gRPC (proposal A6, which sends them as trailing metadata; ours are initial).
 void add_retry_after(const Error& error, Wire wire, Response& response) {
   if (error.retry_after <= Duration::zero()) return;
+  response.refused = true;
   if (wire == Wire::kGrpc) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(error.retry_after).count();
     response.headers.emplace_back("grpc-retry-pushback-ms", std::to_string(ms));

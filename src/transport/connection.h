@@ -47,6 +47,7 @@ class Connection final : public SessionHost {
   [[nodiscard]] const TransportContext& context() const noexcept override { return context_; }
   [[nodiscard]] OutputQueue& output() noexcept override { return output_; }
   void flush_soon() override;
+  void count_answer(bool refused) override { loop_.count_answer(refused); }
   void resume_reading() override { flush_soon(); }
   void post(std::function<void()> task) override;
   [[nodiscard]] bool in_loop() const noexcept override;

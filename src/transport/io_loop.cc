@@ -52,6 +52,8 @@ void IoLoop::run() {
 }
 
 void IoLoop::run_round() {
+  const Duration pause = pace_.pause(*context_.clock);
+  if (pause > Duration::zero()) poller_.look_away(pause);
   const auto ready = poller_.wait(dirty_.empty() && turns_.empty() && closed_.empty());
   run_turns(ready.sockets);
   if (ready.woken) run_letters();

@@ -12,6 +12,7 @@
 #include "transport/connection_count.h"
 #include "transport/mailbox.h"
 #include "transport/poller.h"
+#include "transport/refusal_pace.h"
 #include "transport/session.h"
 #include "transport/timer_queue.h"
 #include "transport/tls/tls_context.h"
@@ -56,6 +57,7 @@ class IoLoop {
   /// Valid until the next event.
   [[nodiscard]] std::span<std::byte> scratch() noexcept { return scratch_; }
 
+  void count_answer(bool refused) noexcept { pace_.count(refused); }
   /// Calls connection.end_turn() when every socket that is ready has had its turn.
   void flush_later(Connection& connection) { dirty_.push_back(&connection); }
   /// The same with connection.take_turn().
@@ -91,6 +93,7 @@ class IoLoop {
   Poller poller_;
   std::shared_ptr<Mailbox> mailbox_;
   TimerQueue timers_;
+  RefusalPace pace_;
   TimePoint armed_at_ = kNever;
   bool ticking_ = false;
   bool draining_ = false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// epoll(7), eventfd(2) and timerfd_create(2). Edge-triggered, the counters of the last two need never be read.
+// epoll(7), eventfd(2) and timerfd_create(2). Edge-triggered, the counters of the last two need not be read.
 #include "transport/poller.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
 
@@ -70,9 +72,11 @@ void Poller::set(const OwnedDescriptor& timer, Duration delay) noexcept {
 }
 
 Poller::Ready Poller::wait(bool block) noexcept {
-  const int count = ::epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()), block ? -1 : 0);
+  const int count =
+      ::epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()), block && !woken_ ? -1 : 0);
   PROTEAN_CHECK(count >= 0 || errno == EINTR);
   Ready ready;
+  ready.woken = std::exchange(woken_, false);
   std::size_t sockets = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
     const void* key = events_[i].data.ptr;
@@ -88,6 +92,17 @@ Poller::Ready Poller::wait(bool block) noexcept {
   }
   ready.sockets = std::span(events_).first(sockets);
   return ready;
+}
+
+void Poller::look_away(Duration time) noexcept {
+  // Whether the last wait() has seen what was counted since the last time cannot be told, so the next one reports it.
+  std::uint64_t count = 0;
+  woken_ = ::read(wake_.get(), &count, sizeof(count)) > 0;
+  if (woken_) return;
+  pollfd woken{wake_.get(), POLLIN, 0};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  const timespec wait{seconds.count(), (time - seconds).count()};
+  ::ppoll(&woken, 1, &wait, nullptr);
 }
 
 }  // namespace protean

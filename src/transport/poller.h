@@ -48,6 +48,8 @@ class Poller {
   };
   /// What has happened since the last call; when nothing has and `block`, waits for it.
   [[nodiscard]] Ready wait(bool block) noexcept;
+  /// Sleeps for `time` or until wake(), whatever the sockets do meanwhile.
+  void look_away(Duration time) noexcept;
 
  private:
   static constexpr std::size_t kEventsMax = 64;
@@ -59,6 +61,7 @@ class Poller {
   OwnedDescriptor wake_;
   OwnedDescriptor tick_;
   OwnedDescriptor alarm_;
+  bool woken_ = false;  // to be reported by the next wait()
   std::array<epoll_event, kEventsMax> events_{};
 };
 

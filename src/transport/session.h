@@ -38,6 +38,8 @@ class SessionHost : public std::enable_shared_from_this<SessionHost> {
   [[nodiscard]] virtual OutputQueue& output() noexcept = 0;
   /// Output was appended (or the wish to close changed) outside on_bytes(): write at the end of this turn.
   virtual void flush_soon() = 0;
+  /// An answer goes into the output. `refused`: for load alone (Response::refused).
+  virtual void count_answer(bool /*refused*/) {}
   /// The session paused reading (wants_read() was false) and wants it again.
   virtual void resume_reading() = 0;
   /// Runs `task` on the loop that owns this connection; dropped if the connection is gone.  Thread-safe.

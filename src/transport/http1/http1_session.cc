@@ -268,6 +268,7 @@ void Http1Session::on_answer(Answer answer) {
     case Answer::Kind::kWhole:
       owed.finished = answer.kind == Answer::Kind::kWhole;
       owed.answered_at = answer.at;
+      host_.count_answer(answer.response.refused);
       owed.response = std::move(answer.response);
       break;
     case Answer::Kind::kPiece:

@@ -121,7 +121,10 @@ void Http2Session::execute(Command command) {
   watch_streams();
   stream->touched = now_;
   switch (command.kind) {
-    case CommandKind::kRespond: answer(*stream, std::move(response), command.compressed); break;
+    case CommandKind::kRespond:
+      host_.count_answer(response.refused);
+      answer(*stream, std::move(response), command.compressed);
+      break;
     case CommandKind::kStart: start_pieces(*stream, std::move(response)); break;
     case CommandKind::kWrite: write_piece(*stream, std::move(response)); break;
     case CommandKind::kFinish: finish_pieces(*stream); break;
