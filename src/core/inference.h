@@ -22,10 +22,12 @@ using Parameters = std::vector<std::pair<std::string, Parameter>>;
 /// nullptr when absent.
 [[nodiscard]] const Parameter* find_parameter(const Parameters& parameters, std::string_view name) noexcept;
 
+/// `nulls`: the elements that were null, ascending (NaN in a tensor of floats, empty in one of BYTES).
 struct InferInput {
   std::string name;
   Tensor tensor;
   Parameters parameters;
+  std::vector<std::size_t> nulls;
 };
 
 struct RequestedOutput {

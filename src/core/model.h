@@ -31,11 +31,25 @@ struct TensorSpec {
   bool any_rank = false;
 };
 
+/// One column of the table that a model takes. `type`: as clients send it; kBytes for text.
+/// `categories`: the texts it may hold, the position of each being the number the model sees; empty: any value.
+/// `nullable`: a missing value (NaN, or null in JSON) is something the model was made for.
+struct Column {
+  std::string name;
+  DataType type = DataType::kFp32;
+  bool nullable = false;
+  std::vector<std::string> categories;
+};
+
 /// `platform`: the name clients know, such as `onnx_onnxv1`.
+/// `columns`: of a model that takes tables, else empty. Either there is one input, a matrix [-1, columns.size()] with
+/// one column each in this order; or there is one input [-1] a column, of its name, in this order. core/table.h
+/// brings what clients send into that form.
 struct Signature {
   std::string platform;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  std::vector<Column> columns;
 };
 
 /// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
@@ -45,6 +59,19 @@ struct RunRequest {
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
   std::stop_token cancel;
+};
+
+/// What each feature added to each output, row by row: `base` [outputs] and the `values` [rows, features, outputs] of a
+/// row add up to its `totals` [rows, outputs]. All are FP64.
+/// `method`: `tree_shap`, `linear`, `kernel_shap`.  `scale`: what is explained, such as `margin` or `probability`.
+struct Contributions {
+  std::string method;
+  std::string scale;
+  std::vector<std::string> features;
+  std::vector<std::string> outputs;
+  Tensor base;
+  Tensor values;
+  Tensor totals;
 };
 
 /// Measured memory of a loaded model. `private_bytes`: the process's own, gone after unloading; `mapped_bytes`:
@@ -63,6 +90,12 @@ class Model {
   /// Errors: kInvalidArgument for what the input caused, kInternal for what the framework reports.
   /// Thread-safe; takes as long as the model takes.
   [[nodiscard]] virtual Result<std::vector<Tensor>> run(const RunRequest& request) = 0;
+  /// Exact contributions where the kind of model allows them: trees, linear models. `request.outputs` is not used.
+  /// Errors: kUnimplemented where it does not (the caller then samples); otherwise as run(). Thread-safe.
+  [[nodiscard]] virtual Result<Contributions> explain(const RunRequest& request) {
+    static_cast<void>(request);
+    return fail(Code::kUnimplemented, "this kind of model has no exact contributions");
+  }
   /// Thread-safe.
   [[nodiscard]] virtual ModelMemory memory() const noexcept = 0;
   /// Facts about how it was loaded, for its status: `graph from cache (12 ms)`, `2 intra-op threads`.
