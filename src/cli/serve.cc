@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/options.h"
 #include "cli/start_up_card.h"
 #include "cli/stop_signals.h"
@@ -62,6 +63,16 @@ ServerOptions server_options(const ServeOptions& options) {
   server.backends.onnxruntime_library = options.onnxruntime_library.string();
   if (options.cache != "none") server.backends.cache_folder = options.cache.string();
   server.backends.cache_bytes_max = options.cache_bytes_max;
+  server.backends.python = options.python.string();
+  server.backends.python_workers = options.python_workers;
+  server.backends.python_run_timeout = options.python_run_timeout;
+  server.backends.python_load_timeout = options.python_load_timeout;
+  server.backends.python_memory_max = options.python_memory_max;
+  server.backends.python_network = options.python_network;
+  for (const auto path : split(options.python_readable.native(), ':')) {
+    server.backends.python_readable.emplace_back(path);
+  }
+  server.backends.python_unpickle = options.python_unpickle;
   server.backends.intra_op_threads = static_cast<int>(options.intra_op_threads);
   server.protocols.json_depth_max = options.json_depth_max;
   server.listeners = listeners(options);

@@ -69,6 +69,10 @@ using Operation =
     std::variant<InferRequest, ExplainRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady,
                  ModelMetadata, ListModels, LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
 
+/// The rows that are run or explained; nullptr for operations that have none.
+[[nodiscard]] const InferRequest* inference_of(const Operation& operation) noexcept;
+[[nodiscard]] InferRequest* inference_of(Operation& operation) noexcept;
+
 /// States of one version, as clients see them:
 ///   kLoading -> kReady -> kUnloading -> kUnavailable;   kLoading -> kUnavailable (with the reason)
 /// kAsleep: loads when it is asked for, which makes it as good as ready.

@@ -7,6 +7,9 @@
 #include <exception>
 #include <new>
 
+#include "core/table.h"
+#include "serving/versions/recorded_file.h"
+
 namespace protean {
 namespace {
 
@@ -35,8 +38,11 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   version->metrics = metrics;
   TRY(version->model, found.backend->load({found.model, version->version_text, found.path, found.folder},
                                           {job.config->intra_op_threads}));
-  version->signature = std::make_shared<const Signature>(version->model->signature());
+  auto signature = with_columns(version->model->signature(), job.config->columns);
+  if (!signature) return fail(signature.error().code, "[[columns]] in protean.toml: " + signature.error().message);
+  version->signature = std::make_shared<const Signature>(*std::move(signature));
   version->notes = version->model->load_notes();
+  version->remote_runs = version->model->remote_runs();
   if (job.config->batch.mode == BatchConfig::Mode::kOff) {
     version->batch.reason = "switched off";
   } else if (pipeline.probe) {
@@ -45,6 +51,7 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   warming();
   TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
   for (auto& note : warmed) version->notes.push_back(std::move(note));
+  TRY(version->background, read_background(warm_up_folders(found), pipeline.decode, *version->signature));
   if (job.config->warm_up.replayed_max > 0) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);
   }
