@@ -42,14 +42,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!operation) {
     PROTEAN_CHECK(!operation.error().message.empty());
     const auto answer = kAdmin->encode_error(view, operation.error());
-    PROTEAN_CHECK(answer.status >= 400 && parse_json(answer.body.at(0).text()));
+    PROTEAN_CHECK(answer.status >= 400 && parse_admin_json(answer.body.at(0).text()));
     return 0;
   }
   if (const auto* change = std::get_if<ChangeAliases>(&*operation)) {
     PROTEAN_CHECK(!change->changes.empty() && change->changes.size() <= kAliasChangesMax);
     for (const auto& one : change->changes) PROTEAN_CHECK(check_alias_name(one.alias));
     const auto answer = kAdmin->encode(view, *operation, std::monostate());
-    PROTEAN_CHECK(answer && (answer->body.at(0).size() > kAdminBytesMax || parse_json(answer->body.at(0).text())));
+    PROTEAN_CHECK(answer &&
+                  (answer->body.at(0).size() > kAdminBytesMax || parse_admin_json(answer->body.at(0).text())));
   }
   return 0;
 }

@@ -76,6 +76,14 @@ class RulesTest(SmallHouse):
         self.write('src/protocols/a/x.cc', HEAD + '#include "protocols/a/x.h"\n#include "protocols/b/x.h"\n')
         self.assertEqual(self.broken(), {'layers': ['src/protocols/a/x.cc']})
 
+    def test_an_engine_serves_the_backends_that_are_named(self):
+        self.write('src/trees/README.md', 'engine\n')
+        self.write('src/trees/x.h', HEAD + '#pragma once\n')
+        for name in ('backends/trees', 'backends/onnxruntime'):
+            self.write(f'src/{name}/README.md', 'backend\n')
+            self.write(f'src/{name}/x.cc', HEAD + '#include "trees/x.h"\n')
+        self.assertEqual(self.broken(), {'layers': ['src/backends/onnxruntime/x.cc']})
+
     def test_a_library_lives_in_one_folder(self):
         self.write('src/serving/queue.cc', HEAD + '#include <zlib.h>\n')
         self.assertEqual(self.broken(), {'third party': ['library zlib']})

@@ -79,6 +79,7 @@ ServeOptions machine_defaults() {
   const std::uint64_t quarter = (memory == 0 ? kMemoryUnknown : memory) / 4;
   options.request_memory_max = quarter < kMiB ? kMiB : quarter / kMiB * kMiB;
   options.model_memory_max = 3 * options.request_memory_max;
+  options.python_memory_max = 2 * options.request_memory_max;
   options.origins.assign(option_table().size(), "default");
   for (const char* name : {"io-threads", "run-threads"}) origin_of(options, name) += ": " + cores.reason;
   origin_of(options, "intra-op-threads") += ": chosen for each model";

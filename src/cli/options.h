@@ -51,6 +51,15 @@ struct ServeOptions {
   std::size_t cache_bytes_max = std::size_t{10} << 30;
   std::filesystem::path onnxruntime_library;  // empty: where the build or the system has it
 
+  std::filesystem::path python;  // empty: python3 on PATH
+  std::size_t python_workers = 1;
+  std::chrono::milliseconds python_run_timeout{30'000};
+  std::chrono::milliseconds python_load_timeout{120'000};
+  std::size_t python_memory_max = 0;  // set to half of usable memory
+  bool python_network = false;
+  std::filesystem::path python_readable;  // several with `:` between them
+  bool python_unpickle = false;
+
   std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}};
   bool listen_said = false;  // otherwise a taken admin port is no error
   bool insecure = false;

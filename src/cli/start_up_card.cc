@@ -37,8 +37,20 @@ std::string format_tensors(const std::vector<TensorSpec>& tensors) {
   return out;
 }
 
+std::string format_columns(const std::vector<Column>& columns) {
+  constexpr std::size_t kShown = 8;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(columns.size(), kShown); ++i) {
+    out += fmt::format("{}{}\u00A0{}{}", i == 0 ? "" : ", ", printable(columns[i].name),
+                       data_type_name(columns[i].type), columns[i].nullable ? "?" : "");
+  }
+  return columns.size() > kShown ? fmt::format("{} and {} more columns", out, columns.size() - kShown) : out;
+}
+
 std::string format_signature(const Signature& signature) {
-  return format_tensors(signature.inputs) + " ->\u00A0" + format_tensors(signature.outputs);
+  const std::string inputs =
+      signature.columns.empty() ? format_tensors(signature.inputs) : format_columns(signature.columns);
+  return inputs + " ->\u00A0" + format_tensors(signature.outputs);
 }
 
 std::string format_load_time(double ms) {

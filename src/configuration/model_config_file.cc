@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "configuration/column_config.h"
 #include "configuration/model_config_keys.h"
 #include "configuration/replace_file.h"
 #include "configuration/toml_file.h"
@@ -56,6 +57,10 @@ Status read_table(const TomlTable& entries, std::string_view table, const std::f
                   ParsedConfig& parsed) {
   for (const auto& entry : entries) {
     const std::string place = toml_place(name, entry.line);
+    if (table.empty() && entry.key == "columns") {
+      TRY(parsed.config.columns, read_columns(entry, name));
+      continue;
+    }
     if (table.empty() && is_table_name(entry.key)) {
       const auto* inner = entry.value.as<TomlTable>();
       if (inner == nullptr) {
@@ -192,7 +197,9 @@ Result<ModelConfig> parse_model_config(std::string_view text, const std::filesys
 std::string format_model_config(const ModelConfig& config) {
   static const ModelConfig kDefaults;
   return format_keys(
-      config, [&](const ModelKey& key) { return format_model_key(key, config) != format_model_key(key, kDefaults); });
+             config,
+             [&](const ModelKey& key) { return format_model_key(key, config) != format_model_key(key, kDefaults); }) +
+         format_columns(config.columns);
 }
 
 Status set_model_config(const std::filesystem::path& files, std::string_view model, const ModelConfig& wanted,
@@ -215,6 +222,7 @@ Status set_model_config(const std::filesystem::path& files, std::string_view mod
     if (all[i].table != table) text += fmt::format("\n[{}]\n", table = all[i].table);
     text += fmt::format("{} = {}\n", all[i].name, format_model_key(all[i], is_chosen(all[i]) ? wanted : parsed.config));
   }
+  text += format_columns(parsed.config.columns);
   auto checked = parse(text, file);
   if (!checked) return tl::unexpected<Error>(std::move(checked).error());
   return replace_file(file, text);

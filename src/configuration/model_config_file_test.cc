@@ -45,6 +45,37 @@ class ModelConfigFile : public ::testing::Test {
   path folder_;
 };
 
+TEST_F(ModelConfigFile, ReadsColumnsAndKeepsThemWhenKeysAreSet) {
+  constexpr std::string_view kColumns = R"(
+[[columns]]
+name = "kind"
+type = "BYTES"
+nullable = true
+required = true
+unknown = "missing"
+categories = ["flat", "a \"quoted\" one"]
+
+[[columns]]
+name = "area"
+)";
+  const auto config = parse_model_config(kColumns, "m/protean.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->columns.size(), 2U);
+  EXPECT_EQ(config->columns[0].categories->at(1), "a \"quoted\" one");
+  EXPECT_TRUE(*config->columns[0].unknown_is_missing);
+  EXPECT_EQ(config->columns[1].type, std::nullopt);
+  EXPECT_EQ(format_model_config(*config), kColumns);
+  put("iris/protean.toml", std::string(kColumns));
+  ModelConfig wanted;
+  wanted.weight = 3;
+  const std::string_view key = "weight";
+  ASSERT_TRUE(set_model_config(folder_ / "iris", "iris", wanted, {&key, 1}));
+  const auto written = read_model_config(folder_ / "iris", "iris");
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->columns, config->columns);
+  EXPECT_EQ(written->weight, 3U);
+}
+
 std::string error_of(std::string_view text) {
   const auto config = parse_model_config(text, "m/protean.toml");
   return config ? "accepted" : config.error().message;
@@ -292,6 +323,20 @@ TEST(ModelConfigPage, TellsEveryKeyWithItsDefault) {
     EXPECT_TRUE(config) << config.error().message;
   }
   EXPECT_GE(examples, 2U);
+}
+
+TEST(ParseModelConfig, SaysWhichColumnIsWrong) {
+  EXPECT_EQ(error_of("columns = 3"),
+            "m/protean.toml:1: columns: found a number, expected at most 4096 tables [[columns]]");
+  EXPECT_EQ(error_of("[[columns]]\nname = \"a\"\ntype = \"FLOAT\""),
+            "m/protean.toml:3: columns[0].type: found text, expected \"BOOL\", \"UINT8\" to \"UINT64\", \"INT8\" to "
+            "\"INT64\", \"FP32\", \"FP64\" or \"BYTES\"");
+  EXPECT_EQ(error_of("[[columns]]\nname = \"a\"\n[[columns]]\nname = \"a\""),
+            "m/protean.toml:4: columns[1]: a column 'a' stands there already");
+  EXPECT_EQ(error_of("[[columns]]\ntype = \"FP32\""), "m/protean.toml:2: columns[0]: missing 'name'");
+  EXPECT_EQ(error_of("[[columns]]\nkind = \"FP32\""),
+            "m/protean.toml:2: columns[0]: unknown key 'kind', expected name, type, nullable, required, categories or "
+            "unknown");
 }
 
 }  // namespace

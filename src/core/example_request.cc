@@ -37,6 +37,21 @@ void append_data(std::string& out, const TensorSpec& input) {
   out += ']';
 }
 
+/// Whether the example says everything in JSON.
+bool is_all_text(const Signature& signature) noexcept {
+  return !signature.example.empty() || example_has_columns(signature);
+}
+
+std::string example_record(const Signature& signature) {
+  std::string out = R"({"records":[{)";
+  for (const auto& column : signature.columns) {
+    if (&column != &signature.columns.front()) out += ',';
+    append_json_string(out, column.name);
+    out += ':' + example_cell(column);
+  }
+  return out + "}]}";
+}
+
 bool is_unreserved(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
          c == '_' || c == '~';
@@ -80,7 +95,21 @@ bool left_out_of_example(const Signature& signature, const TensorSpec& input) no
                                        [](const TensorSpec& other) { return !other.optional; });
 }
 
+std::string example_cell(const Column& column) {
+  if (column.categories.empty()) return std::string(example_value(column.type));
+  if (column.type != DataType::kBytes) return column.categories.front();
+  std::string out;
+  append_json_string(out, column.categories.front());
+  return out;
+}
+
+bool example_has_columns(const Signature& signature) noexcept {
+  return !signature.columns.empty() && signature.columns.size() <= kExampleElementsMax;
+}
+
 std::string example_infer_json(const Signature& signature) {
+  if (!signature.example.empty()) return signature.example;
+  if (example_has_columns(signature)) return example_record(signature);
   std::string out = R"({"inputs":[)";
   bool first = true;
   for (const auto& input : signature.inputs) {
@@ -103,6 +132,7 @@ std::string example_infer_json(const Signature& signature) {
 
 std::size_t example_binary_bytes(const Signature& signature) {
   std::size_t bytes = 0;
+  if (is_all_text(signature)) return bytes;
   for (const auto& input : signature.inputs) {
     if (left_out_of_example(signature, input) || !travels_as_binary(input)) continue;
     bytes = checked_add(bytes, zero_bytes(input)).value_or(bytes);
@@ -132,9 +162,10 @@ std::string example_curl(std::string_view url, std::string_view model, std::stri
                          const Signature& signature) {
   const std::string json = example_infer_json(signature);
   const std::string target = shell_quote(fmt::format("{}{}/infer", url, model_path(model, version)));
-  const bool binary = std::any_of(signature.inputs.begin(), signature.inputs.end(), [&](const TensorSpec& input) {
-    return !left_out_of_example(signature, input) && travels_as_binary(input);
-  });
+  const bool binary = !is_all_text(signature) &&
+                      std::any_of(signature.inputs.begin(), signature.inputs.end(), [&](const TensorSpec& input) {
+                        return !left_out_of_example(signature, input) && travels_as_binary(input);
+                      });
   if (!binary) {
     return fmt::format("curl -s -w '\\n' {} -H 'Content-Type: application/json' -d {}", target, shell_quote(json));
   }

@@ -22,7 +22,14 @@ inline constexpr std::size_t kExampleElementsMax = 256;
 /// Whether an example leaves this input out: it is optional and another one is not.
 [[nodiscard]] bool left_out_of_example(const Signature& signature, const TensorSpec& input) noexcept;
 
-/// An inference request as JSON. Inputs of more than kExampleElementsMax elements carry no `data` but a
+/// The value of a column in an example, as JSON: its first category, else as example_value().
+[[nodiscard]] std::string example_cell(const Column& column);
+
+/// Whether the example is a table of named columns: the model takes one, of at most kExampleElementsMax columns.
+[[nodiscard]] bool example_has_columns(const Signature& signature) noexcept;
+
+/// An inference request as JSON: the model's own example, else `records` where the model takes a table, else `inputs`.
+/// Inputs of more than kExampleElementsMax elements carry no `data` but a
 /// `binary_data_size`: their bytes follow (binary tensor data extension).
 [[nodiscard]] std::string example_infer_json(const Signature& signature);
 

@@ -115,5 +115,25 @@ TEST_F(PastedLine, SendsJsonThenZerosForLargeTensors) {
                 std::to_string(json.size()) + "\n--data-binary\n@-\n" + json + std::string(2000, '\0'));
 }
 
+TEST(ExampleRequest, ShowsTheColumnsOfATable) {
+  Signature signature;
+  signature.inputs = {{"x", DataType::kFp32, {-1, 3}, {}}};
+  signature.columns = {{"area", DataType::kFp64},
+                       {"kind", DataType::kBytes, true, {"a \"b\""}},
+                       {"size", DataType::kInt64, false, {"7"}}};
+  EXPECT_EQ(example_infer_json(signature), R"({"records":[{"area":0.5,"kind":"a \"b\"","size":7}]})");
+  EXPECT_EQ(example_binary_bytes(signature), 0U);
+  signature.example = R"({"records":[{"area":81.5}]})";
+  EXPECT_EQ(example_infer_json(signature), signature.example);
+  EXPECT_NE(example_curl("http://h", "m", "", signature).find(signature.example), std::string::npos);
+}
+
+TEST(ExampleRequest, SendsATableOfTooManyColumnsAsAMatrix) {
+  Signature signature;
+  signature.inputs = {{"x", DataType::kFp32, {-1, 300}, {}}};
+  signature.columns.resize(300);
+  EXPECT_EQ(example_binary_bytes(signature), 1200U);
+}
+
 }  // namespace
 }  // namespace protean

@@ -22,10 +22,14 @@ using Parameters = std::vector<std::pair<std::string, Parameter>>;
 /// nullptr when absent.
 [[nodiscard]] const Parameter* find_parameter(const Parameters& parameters, std::string_view name) noexcept;
 
+/// `nulls`: the elements that were null, ascending (NaN in a tensor of floats, empty in one of BYTES).
+/// `untyped`: the client wrote values without a datatype; the tensor's is the one that holds them.
 struct InferInput {
   std::string name;
   Tensor tensor;
   Parameters parameters;
+  std::vector<std::size_t> nulls = {};
+  bool untyped = false;
 };
 
 struct RequestedOutput {
@@ -34,7 +38,7 @@ struct RequestedOutput {
 };
 
 /// `version`: as the client wrote it; empty means the default one.
-/// `outputs`: empty means all outputs of the signature, in its order.
+/// `outputs`: empty means all outputs of the signature that are not on_request, in its order.
 /// `priority`: 1 is served first, 9 last; 0: the model's default.
 struct InferRequest {
   std::string model;

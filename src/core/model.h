@@ -22,6 +22,7 @@ namespace protean {
 /// `class_labels` of an output that was flattened from maps.
 /// `any_rank`: the model takes any number of dimensions; `shape` is empty and says nothing.
 /// `optional`: the model has a default for this input, so requests may leave it out.
+/// `on_request`: an output that costs extra; a request that names no outputs does not get it.
 struct TensorSpec {
   std::string name;
   DataType type = DataType::kFp32;
@@ -29,22 +30,70 @@ struct TensorSpec {
   Parameters parameters;
   bool optional = false;
   bool any_rank = false;
+  bool on_request = false;
+};
+
+/// One column of the table that a model takes. `type`: as clients send it; kBytes for text.
+/// `categories`: the texts it may hold, the position of each being the number the model sees; empty: any value.
+/// `nullable`: a missing value (NaN, or null in JSON) is something the model was made for.
+/// `required`: requests must bring the column even where values may be missing; else a nullable one may be left out.
+/// `unknown_is_missing`: a text that is none of the categories counts as missing instead of being refused.
+struct Column {
+  std::string name;
+  DataType type = DataType::kFp32;
+  bool nullable = false;
+  std::vector<std::string> categories = {};
+  bool required = false;
+  bool unknown_is_missing = false;
+};
+
+/// What formats with a schema of their own ask for beyond the columns.
+/// `ignore_unknown`: columns that the model does not have are passed over instead of being refused.
+/// `safe_types`: a tensor whose type may hold more than its column's is refused whatever its values are.
+struct TableRules {
+  bool ignore_unknown = false;
+  bool safe_types = false;
 };
 
 /// `platform`: the name clients know, such as `onnx_onnxv1`.
+/// `columns`: of a model that takes tables, else empty. Either there is one input, a matrix [-1, columns.size()] with
+/// one column each in this order; or there is one input [-1] a column, of its name, in this order. core/table.h
+/// brings what clients send into that form.
+/// `example`: a request in Open Inference Protocol JSON that the model's files bring along; empty: none.
 struct Signature {
   std::string platform;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  std::vector<Column> columns = {};
+  TableRules table_rules = {};
+  std::string example = {};
 };
 
 /// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
 /// `outputs`: indices into Signature::outputs, each at most once.
 /// `cancel`: a run that can be stopped in its middle ends early with kCancelled once this is asked for.
+/// `background`: for explain() only: inputs whose rows stand for "this feature is unknown"; empty: the model's own way.
+/// `request_id`: as the client gave it, or those of the requests that share the run with commas between them (cut to
+/// 256 bytes); for logs.
 struct RunRequest {
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
   std::stop_token cancel;
+  std::span<const Tensor* const> background = {};
+  std::string_view request_id = {};
+};
+
+/// What each feature added to each output, row by row: `base` [outputs] and the `values` [rows, features, outputs] of a
+/// row add up to its `totals` [rows, outputs]. All are FP64.
+/// `method`: `tree_shap`, `linear`, `kernel_shap`.  `scale`: what is explained, such as `margin` or `probability`.
+struct Contributions {
+  std::string method;
+  std::string scale;
+  std::vector<std::string> features;
+  std::vector<std::string> outputs;
+  Tensor base;
+  Tensor values;
+  Tensor totals;
 };
 
 /// Measured memory of a loaded model. `private_bytes`: the process's own, gone after unloading; `mapped_bytes`:
@@ -63,6 +112,16 @@ class Model {
   /// Errors: kInvalidArgument for what the input caused, kInternal for what the framework reports.
   /// Thread-safe; takes as long as the model takes.
   [[nodiscard]] virtual Result<std::vector<Tensor>> run(const RunRequest& request) = 0;
+  /// Exact contributions where the kind of model allows them: trees, linear models. `request.outputs` is not used.
+  /// Errors: kUnimplemented where it does not, or not with `request.background` (the caller then samples); otherwise as
+  /// run(). Thread-safe.
+  [[nodiscard]] virtual Result<Contributions> explain(const RunRequest& request) {
+    static_cast<void>(request);
+    return fail(Code::kUnimplemented, "this kind of model has no exact contributions");
+  }
+  /// How many runs other processes carry out for this model at one time; 0: run() computes on the calling thread.
+  /// Such a model may keep its caller waiting for long without using its processor. Constant.  Thread-safe.
+  [[nodiscard]] virtual std::uint32_t remote_runs() const noexcept { return 0; }
   /// Thread-safe.
   [[nodiscard]] virtual ModelMemory memory() const noexcept = 0;
   /// Facts about how it was loaded, for its status: `graph from cache (12 ms)`, `2 intra-op threads`.

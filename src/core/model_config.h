@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "core/table.h"
 
 namespace protean {
 
@@ -84,6 +85,7 @@ struct ResidencyConfig {
 /// `intra_op_threads`: threads inside one run; 0: chosen likewise.
 /// `deadline`: for requests that bring none; zero: none.  `queue_max`: waiting requests; 0: the server's default.
 /// `cache_bytes_max`: response cache and single flight; 0: off.
+/// `columns`: what is said about the model's columns beside what its file says.
 struct ModelConfig {
   VersionPolicy versions;
   LoadRetries retries;
@@ -97,6 +99,7 @@ struct ModelConfig {
   std::uint32_t queue_max = 0;
   Duration deadline{};
   std::uint64_t cache_bytes_max = 0;
+  std::vector<ColumnConfig> columns;
 };
 
 inline constexpr std::uint32_t kPriorityFirst = 1;

@@ -16,6 +16,15 @@
 
 namespace protean {
 
+/// `infer`: the rows to explain.  `samples`, `seed`: of a sampling method, where no exact one exists (0 samples: its
+/// default).  `background`: rows that stand for "this feature is unknown", as inputs; empty: the model's own set.
+struct ExplainRequest {
+  InferRequest infer;
+  std::vector<InferInput> background;
+  std::uint32_t samples = 0;
+  std::uint64_t seed = 1;
+};
+
 struct ServerLive {};
 struct ServerReady {};
 /// Readiness now and at each change, until the client leaves (gRPC health Watch).
@@ -57,8 +66,12 @@ struct Immediate {
 };
 
 using Operation =
-    std::variant<InferRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady, ModelMetadata,
-                 ListModels, LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
+    std::variant<InferRequest, ExplainRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady,
+                 ModelMetadata, ListModels, LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
+
+/// The rows that are run or explained; nullptr for operations that have none.
+[[nodiscard]] const InferRequest* inference_of(const Operation& operation) noexcept;
+[[nodiscard]] InferRequest* inference_of(Operation& operation) noexcept;
 
 /// States of one version, as clients see them:
 ///   kLoading -> kReady -> kUnloading -> kUnavailable;   kLoading -> kUnavailable (with the reason)
@@ -99,8 +112,17 @@ struct ModelInfo {
   std::shared_ptr<const Signature> signature;
 };
 
+/// `additivity_error`: the largest difference between a row's base plus contributions and what the model said.
+struct Explanation {
+  std::string model;
+  std::string version;
+  std::string id;
+  Contributions contributions;
+  double additivity_error = 0;
+};
+
 /// monostate: done, nothing to tell.  bool: the answer to the live and ready questions.
-using Outcome = std::variant<std::monostate, bool, InferResult, ServerInfo, ModelInfo, std::vector<VersionStatus>,
-                             std::vector<Alias>, std::vector<HistoryRecord>>;
+using Outcome = std::variant<std::monostate, bool, InferResult, Explanation, ServerInfo, ModelInfo,
+                             std::vector<VersionStatus>, std::vector<Alias>, std::vector<HistoryRecord>>;
 
 }  // namespace protean

@@ -2,11 +2,44 @@
 // One line a backend. A new backend is a folder, a CMake option, and a line here.
 #include "server/builtin_backends.h"
 
+#include <utility>
+
+#ifdef PROTEAN_BACKEND_MLFLOW
+#include "backends/mlflow/backend.h"
+#endif
 #ifdef PROTEAN_BACKEND_ONNXRUNTIME
 #include "backends/onnxruntime/backend.h"
 #endif
+#ifdef PROTEAN_BACKEND_PYTHON
+#include "backends/python/backend.h"
+#include "server/python_fallback.h"
+#endif
+#ifdef PROTEAN_BACKEND_SCIKIT_LEARN
+#include "backends/scikit_learn/backend.h"
+#endif
+#ifdef PROTEAN_BACKEND_TREES
+#include "backends/trees/backend.h"
+#endif
 
 namespace protean {
+namespace {
+
+#ifdef PROTEAN_BACKEND_PYTHON
+PythonOptions python_options(const BackendOptions& options) {
+  PythonOptions python;
+  python.unpickle = options.python_unpickle;
+  python.all.interpreter = options.python;
+  python.all.workers = static_cast<std::uint32_t>(options.python_workers);
+  python.all.run_time_max = options.python_run_timeout;
+  python.all.load_time_max = options.python_load_timeout;
+  python.all.memory_bytes_max = options.python_memory_max;
+  python.all.network = options.python_network;
+  python.all.readable = options.python_readable;
+  return python;
+}
+#endif
+
+}  // namespace
 
 Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const BackendOptions& options) {
   std::vector<std::unique_ptr<Backend>> backends;
@@ -19,6 +52,33 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
   onnxruntime_options.cache_bytes_max = options.cache_bytes_max;
   TRY(auto onnxruntime, make_onnxruntime_backend(onnxruntime_options));
   backends.push_back(std::move(onnxruntime));
+#endif
+#ifdef PROTEAN_BACKEND_TREES
+  backends.push_back(make_trees_backend());
+#endif
+#ifdef PROTEAN_BACKEND_PYTHON
+  TRY(auto python, make_python_backend(python_options(options)));
+#endif
+#ifdef PROTEAN_BACKEND_SCIKIT_LEARN
+  auto scikit_learn = make_scikit_learn_backend();
+#ifdef PROTEAN_BACKEND_PYTHON
+  scikit_learn = with_python_fallback(std::move(scikit_learn), *python);
+#endif
+  backends.push_back(std::move(scikit_learn));
+#endif
+#ifdef PROTEAN_BACKEND_MLFLOW
+  std::vector<Backend*> flavors;  // it hands models to those before it
+  for (const auto& backend : backends) flavors.push_back(backend.get());
+  PythonLoader load_folder;
+#ifdef PROTEAN_BACKEND_PYTHON
+  load_folder = [worker = python.get()](const ModelFiles& files, const LoadOptions& load) {
+    return worker->load_adapter(files, load, {"pyfunc", files.path});
+  };
+#endif
+  backends.push_back(make_mlflow_backend(std::move(flavors), std::move(load_folder)));
+#endif
+#ifdef PROTEAN_BACKEND_PYTHON
+  backends.push_back(std::move(python));
 #endif
   static_cast<void>(options);
   return backends;

@@ -2,7 +2,9 @@
 // The list of backends this binary was built with.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +22,14 @@ struct BackendOptions {
   int pool_threads = 0;
   std::string cache_folder = {};  // of optimised models; empty: none
   std::size_t cache_bytes_max = std::size_t{10} << 30;
+  std::string python = {};  // a program or virtual environment; empty: python3 on PATH
+  std::size_t python_workers = 1;
+  std::chrono::milliseconds python_run_timeout = std::chrono::seconds(30);
+  std::chrono::milliseconds python_load_timeout = std::chrono::seconds(120);
+  std::size_t python_memory_max = 0;  // of each worker; 0: half of the usable memory
+  bool python_network = false;
+  std::vector<std::string> python_readable = {};
+  bool python_unpickle = false;
 };
 
 /// Every backend, also those whose library is missing: they then say so when asked to load. Call before other

@@ -21,6 +21,10 @@ void Call::lead(CacheLead lead) {
 }
 
 void Call::answer(Result<InferResult> result) {
+  if (result && explanation) {
+    explanation->id = result->id;
+    return path_.finish(*this, Outcome(*std::move(explanation)));
+  }
   if (result && version->recent) version->recent->offer(*request, decoded_at);
   path_.finish(*this, std::move(result).map([](InferResult&& value) { return Outcome(std::move(value)); }));
 }

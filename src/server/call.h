@@ -39,7 +39,8 @@ class Call : public InferCall, public CacheWaiter, public std::enable_shared_fro
   TimePoint decoded_at{};
   TimePoint outcome_at{};
   RunTimes times;
-  std::optional<CacheLead> cache_lead;  // of a request that runs for others too
+  std::optional<CacheLead> cache_lead;     // of a request that runs for others too
+  std::optional<Explanation> explanation;  // of a request to explain, once its job has run
 
  private:
   RequestPath& path_;

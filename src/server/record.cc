@@ -46,7 +46,7 @@ void write_line(const Call& call, const AccessLog& log, const Response& response
   record.method = head.method;
   record.path = head.path;
   record.peer = head.peer;
-  if (const auto* infer = std::get_if<InferRequest>(&call.operation)) {
+  if (const auto* infer = inference_of(call.operation)) {
     record.model = infer->model;
     record.version = call.version ? std::string_view(call.version->version_text) : infer->version;
   }

@@ -2,12 +2,17 @@
 // The way of a request, to be read from top to bottom: on_exchange() -> serve() -> Scheduler -> finish().
 #include "server/request_path.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
 
 #include "base/text.h"
+#include "core/table.h"
+#include "server/explain_job.h"
 #include "server/request_deadline.h"
+#include "serving/scheduling/batch.h"
 
 namespace protean {
 namespace {
@@ -82,7 +87,7 @@ void RequestPath::serve(std::shared_ptr<Call> call) {
 }
 
 void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
-  if (auto* infer = std::get_if<InferRequest>(&call->operation)) {
+  if (auto* infer = inference_of(call->operation)) {
     const auto until = request_deadline(call->head());
     if (!until) return finish(*call, tl::unexpected(until.error()));
     infer->deadline = std::min(infer->deadline, *until);
@@ -99,9 +104,18 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
 
 void RequestPath::submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here) {
   if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
-  call->request = &std::get<InferRequest>(call->operation);
+  call->request = inference_of(call->operation);
   call->version = std::move(*version);
-  call->version->cache ? look_in_cache(std::move(call), here) : run(std::move(call), here);
+  if (auto prepared = prepare(*call); !prepared) return finish(*call, tl::unexpected(std::move(prepared).error()));
+  call->version->cache && !call->job ? look_in_cache(std::move(call), here) : run(std::move(call), here);
+}
+
+Status RequestPath::prepare(Call& call) {
+  const LoadedVersion& version = *call.version;
+  auto status = prepare_inputs(*inference_of(call.operation), *version.signature);
+  if (status && std::holds_alternative<ExplainRequest>(call.operation)) status = prepare_explanation(call);
+  if (!status) status.error().message += fmt::format(" ({})", label_of(version));
+  return status;
 }
 
 void RequestPath::run(std::shared_ptr<Call> call, Scheduler::Inline here) {

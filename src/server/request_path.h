@@ -55,6 +55,8 @@ class RequestPath final : public RequestHandler {
   [[nodiscard]] const Protocol* find_protocol(const RequestHead& head) const noexcept;
   void serve_decoded(std::shared_ptr<Call> call);
   void submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here);
+  /// The inputs in the form of the model's, once the version says what that is.
+  [[nodiscard]] static Status prepare(Call& call);
   void submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version);
   /// An answer from the version's cache, a place behind an equal request that runs, or a run.
   void look_in_cache(std::shared_ptr<Call> call, Scheduler::Inline here);

@@ -129,6 +129,33 @@ TEST_F(RequestPathTest, AnswersAnInference) {
   EXPECT_NE(text.find("[6,255]"), std::string::npos) << text;
 }
 
+TEST_F(RequestPathTest, ExplainsOnTheExecutorAgainstTheRequestsBackground) {
+  // The fake adds 5 to each byte: what a byte adds is its distance from the background's.
+  constexpr std::string_view kExplain =
+      R"({"id":"8","inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":[7]}],)"
+      R"("background":{"inputs":[{"name":"x","shape":[2],"datatype":"UINT8","data":[1,3]}]}})";
+  const Response response = ask("POST", "/v2/models/m/explain", kExplain);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(text_of(response),
+            R"({"model_name":"m","model_version":"1","id":"8","method":"kernel_shap","scale":"output",)"
+            R"("additivity_error":0.0,"features":["x"],"outputs":[{"name":"y","base":7.0,)"
+            R"("rows":[{"total":12.0,"contributions":[5.0]}]}]})");
+}
+
+TEST_F(RequestPathTest, SaysWhatAnExplanationLacks) {
+  EXPECT_NE(text_of(ask("POST", "/v2/models/m/explain", kBody)).find("needs a background"), std::string::npos);
+  EXPECT_EQ(ask("POST", "/v2/models/nobody/explain", kBody).status, 404);
+  EXPECT_EQ(ask("POST", "/v2/models/failing/explain", kBody).status, 400);
+}
+
+TEST_F(RequestPathTest, RefusesNullsThatAModelWithoutColumnsCannotHold) {
+  const Response response =
+      ask("POST", "/v2/models/m/infer", R"({"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":[null]}]})");
+  EXPECT_EQ(response.status, 400);
+  const std::string wanted = "element 0 of data is null, expected a string for BYTES (model m, version 1)";
+  EXPECT_NE(text_of(response).find(wanted), std::string::npos) << text_of(response);
+}
+
 /// Fails its first run, once it is let go on.
 class OnceFailingBackend final : public Backend {
  public:
@@ -160,7 +187,9 @@ class OnceFailingBackend final : public Backend {
 
   [[nodiscard]] std::string_view id() const noexcept override { return "gated"; }
   [[nodiscard]] std::string description() const override { return "gated 1.0"; }
-  [[nodiscard]] Result<bool> recognises(const std::filesystem::path&) const override { return true; }
+  [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
+    return std::filesystem::is_regular_file(path);
+  }
   [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles&, const LoadOptions&) override {
     return std::make_unique<GatedModel>(gate);
   }

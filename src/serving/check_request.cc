@@ -58,8 +58,10 @@ Result<std::vector<std::size_t>> choose_outputs(const InferRequest& request, con
                                                 std::string_view label) {
   std::vector<std::size_t> chosen;
   if (request.outputs.empty()) {
-    chosen.resize(signature.outputs.size());
-    for (std::size_t i = 0; i < chosen.size(); ++i) chosen[i] = i;
+    chosen.reserve(signature.outputs.size());
+    for (std::size_t i = 0; i < signature.outputs.size(); ++i) {
+      if (!signature.outputs[i].on_request) chosen.push_back(i);
+    }
     return chosen;
   }
   chosen.reserve(request.outputs.size());

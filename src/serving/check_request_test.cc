@@ -54,6 +54,15 @@ TEST(CheckRequest, LeavesAnOptionalInputOut) {
   EXPECT_EQ(checked->inputs[1], nullptr);
 }
 
+TEST(CheckRequest, LeavesOutWhatIsOnRequestUnlessItIsNamed) {
+  auto signature = two_inputs();
+  signature.outputs[0].on_request = true;
+  auto request = request_for("a", {1, 4}, 4);
+  EXPECT_EQ(check_request(request, signature, "m")->outputs, (std::vector<std::size_t>{1}));
+  request.outputs = {{"sum", {}}, {"difference", {}}};
+  EXPECT_EQ(check_request(request, signature, "m")->outputs, (std::vector<std::size_t>{0, 1}));
+}
+
 TEST(CheckRequest, NamesAMissingInput) {
   EXPECT_EQ(message(request_for("b", {1, 4}, 4)), "input 'a' is missing: expected FP32 [-1,4] (model m, version 3)");
 }

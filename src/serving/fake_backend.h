@@ -59,7 +59,7 @@ class FakeBackend final : public Backend {
   [[nodiscard]] std::string_view id() const noexcept override { return "fake"; }
   [[nodiscard]] std::string description() const override { return "fake 1.0"; }
   [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
-    return read(path).starts_with("MODEL");
+    return std::filesystem::is_regular_file(path) && read(path).starts_with("MODEL");
   }
   [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions&) override {
     ++loads;

@@ -41,6 +41,8 @@ struct LoadedVersion {
   std::vector<std::string> notes;          // how it was loaded and warmed, for the status
   std::unique_ptr<RecentRequests> recent;  // for warming the next version; null: not kept
   std::shared_ptr<ResponseCache> cache;    // null: switched off
+  std::vector<InferInput> background;      // what explanations compare with, in the form of the inputs; may be empty
+  std::uint32_t remote_runs = 0;           // Model::remote_runs()
   RunCost cost;
   Lane lane;                                 // the scheduler's own
   std::atomic<std::uint32_t> waiting{0};     // requests queued for the executor

@@ -22,8 +22,8 @@ class RefusalPace {
     refusals_ += refused ? 1 : 0;
   }
 
-  /// How long to stay away from the sockets now: kPause while more than a quarter of the last kAnswersJudged answers were
-  /// refusals and answers go on at that rate, else zero.
+  /// How long to stay away from the sockets now: kPause while more than a quarter of the last kAnswersJudged answers
+  /// were refusals and answers go on at that rate, else zero.
   [[nodiscard]] Duration pause(const Clock& clock) noexcept {
     if (answers_ >= kAnswersJudged) {
       paced_ = 4 * refusals_ > answers_;

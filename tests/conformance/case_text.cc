@@ -59,16 +59,21 @@ std::string format_elements(const Tensor& tensor) {
   return out;
 }
 
-std::string format_infer(const InferRequest& request) {
-  std::string out = "infer " + request.model;
+std::string format_input(std::string_view what, const InferInput& input) {
+  std::string out = fmt::format("\n{} {} {} {}{}", what, input.name, data_type_name(input.tensor.type),
+                                format_shape(input.tensor.shape), format_elements(input.tensor));
+  if (!input.nulls.empty()) out += fmt::format(" null {}", fmt::join(input.nulls, " "));
+  if (input.untyped) out += " untyped";
+  for (const auto& [name, value] : input.parameters) out += "\n  " + format_parameter(name, value);
+  return out;
+}
+
+std::string format_infer(const InferRequest& request, std::string_view verb = "infer") {
+  std::string out = fmt::format("{} {}", verb, request.model);
   if (!request.version.empty()) out += "/" + request.version;
   if (!request.id.empty()) out += fmt::format(" id \"{}\"", escape(request.id));
   for (const auto& [name, value] : request.parameters) out += "\n" + format_parameter(name, value);
-  for (const auto& input : request.inputs) {
-    out += fmt::format("\ninput {} {} {}{}", input.name, data_type_name(input.tensor.type),
-                       format_shape(input.tensor.shape), format_elements(input.tensor));
-    for (const auto& [name, value] : input.parameters) out += "\n  " + format_parameter(name, value);
-  }
+  for (const auto& input : request.inputs) out += format_input("input", input);
   for (const auto& output : request.outputs) {
     out += "\noutput " + output.name;
     for (const auto& [name, value] : output.parameters) out += "\n  " + format_parameter(name, value);
@@ -85,6 +90,12 @@ std::string by(const std::string& actor) { return actor.empty() ? "" : fmt::form
 
 struct OperationPrinter {
   std::string operator()(const InferRequest& request) const { return format_infer(request); }
+  std::string operator()(const ExplainRequest& request) const {
+    std::string out = format_infer(request.infer, "explain");
+    out += fmt::format("\nsamples {} seed {}", request.samples, request.seed);
+    for (const auto& input : request.background) out += format_input("background", input);
+    return out;
+  }
   std::string operator()(const ServerLive&) const { return "server live"; }
   std::string operator()(const ServerReady&) const { return "server ready"; }
   std::string operator()(const WatchReady&) const { return "watch ready"; }
@@ -190,13 +201,52 @@ ModelInfo parse_model(std::istringstream& lines, const std::vector<std::string>&
   auto signature = std::make_shared<Signature>();
   signature->platform = head.at(3);
   for (std::string line; std::getline(lines, line);) {
-    const auto parts = words(line, 4);
-    const auto type = parts.size() == 4 ? parse_data_type(parts[2]) : std::nullopt;
+    const auto parts = words(line, line.starts_with("column ") ? 5 : 4);
+    const auto type = parts.size() >= 4 ? parse_data_type(parts[2]) : std::nullopt;
     if (!type) bad_line(line);
+    if (parts[0] == "column") {
+      const auto categories = parts.size() > 4 ? parse_list(parts[4]) : std::vector<std::string>();
+      signature->columns.push_back({parts[1], *type, parts[3] == "true", categories});
+      continue;
+    }
     (parts[0] == "input" ? signature->inputs : signature->outputs)
         .push_back({parts[1], *type, parse_shape(parts[3]), {}, false});
   }
   return {head.at(1), parse_list(head.at(2)), std::move(signature)};
+}
+
+Tensor parse_doubles(const std::vector<double>& values, Shape shape) {
+  Buffer data;
+  data.append(values.data(), values.size() * sizeof(double));
+  return {DataType::kFp64, std::move(shape), std::move(data).share()};
+}
+
+/// One output: `features A,B`, `output NAME BASE`, then `row TOTAL CONTRIBUTION...`.
+Explanation parse_explanation(std::istringstream& lines, const std::vector<std::string>& head) {
+  Explanation out{head.at(1),
+                  head.at(2),
+                  head.size() > 6 ? head[6] : "",
+                  {head.at(3), head.at(4), {}, {}, {}, {}, {}},
+                  std::stod(head.at(5))};
+  std::vector<double> base, totals, values;
+  for (std::string line; std::getline(lines, line);) {
+    const auto parts = words(line, 100);
+    if (parts.at(0) == "features") {
+      out.contributions.features = parse_list(parts.at(1));
+    } else if (parts[0] == "output") {
+      out.contributions.outputs.push_back(parts.at(1));
+      base.push_back(std::stod(parts.at(2)));
+    } else {
+      totals.push_back(std::stod(parts.at(1)));
+      for (std::size_t i = 2; i < parts.size(); ++i) values.push_back(std::stod(parts[i]));
+    }
+  }
+  const auto rows = static_cast<std::int64_t>(totals.size());
+  out.contributions.base = parse_doubles(base, {1});
+  out.contributions.totals = parse_doubles(totals, {rows, 1});
+  out.contributions.values =
+      parse_doubles(values, {rows, static_cast<std::int64_t>(out.contributions.features.size()), 1});
+  return out;
 }
 
 std::vector<VersionStatus> parse_versions(std::istringstream& lines) {
@@ -258,6 +308,7 @@ std::variant<Outcome, Error> parse_outcome(const std::string& section) {
   if (head[0] == "done") return Outcome();
   if (head[0] == "error") return parse_error(head, first);
   if (head[0] == "result") return Outcome(parse_result(lines, head));
+  if (head[0] == "explanation") return Outcome(parse_explanation(lines, head));
   if (head[0] == "model") return Outcome(parse_model(lines, head));
   if (head[0] == "versions") return Outcome(parse_versions(lines));
   if (head[0] == "aliases") return Outcome(parse_aliases(lines));

@@ -14,13 +14,13 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string error_of(std::string_view text) {
-  const auto value = parse_json(text);
+  const auto value = parse_admin_json(text);
   return value ? "accepted" : value.error().message;
 }
 
 TEST(AdminJson, ReadsEveryKindOfValue) {
   const auto value =
-      parse_json(R"( {"a":[1,-2,0.5,1e3,18446744073709551615,18446744073709551616],"b":{"c":null},"d":true} )");
+      parse_admin_json(R"( {"a":[1,-2,0.5,1e3,18446744073709551615,18446744073709551616],"b":{"c":null},"d":true} )");
   ASSERT_TRUE(value) << value.error().message;
   const auto& members = *value->as<JsonObject>();
   const auto& numbers = *members[0].second.as<JsonArray>();
@@ -32,7 +32,7 @@ TEST(AdminJson, ReadsEveryKindOfValue) {
 }
 
 TEST(AdminJson, ReadsEscapes) {
-  const auto value = parse_json(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u20AC\ud83d\ude00")");
+  const auto value = parse_admin_json(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u20AC\ud83d\ude00")");
   ASSERT_TRUE(value) << value.error().message;
   EXPECT_EQ(*value->as<std::string>(), "\"\\/\b\f\n\r\tA\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
 }
@@ -143,7 +143,7 @@ TEST(AdminResponses, TellsEverythingAboutAVersion) {
       R"~("inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],)~"
       R"~("outputs":[{"name":"y","datatype":"INT64","shape":null}]}]}]})~";
   EXPECT_EQ(response.body.at(0).text(), expected);
-  EXPECT_TRUE(parse_json(response.body.at(0).text()));
+  EXPECT_TRUE(parse_admin_json(response.body.at(0).text()));
 }
 
 TEST(AdminProtocol, ClaimsItsPathsOnly) {

@@ -209,7 +209,7 @@ std::string describe(const JsonValue& value) {
   return std::visit(Describer{}, value.value);
 }
 
-Result<JsonValue> parse_json(std::string_view text) {
+Result<JsonValue> parse_admin_json(std::string_view text) {
   if (text.size() > kAdminBytesMax) {
     return fail(Code::kInvalidArgument,
                 fmt::format("the body has {} bytes, expected at most {}", text.size(), kAdminBytesMax));

@@ -39,6 +39,6 @@ struct JsonValue {
 
 /// Errors: kInvalidArgument `malformed JSON at byte 7: found ..., expected ...`, also for repeated names, text that is
 /// not UTF-8, and what exceeds the bounds above.
-[[nodiscard]] Result<JsonValue> parse_json(std::string_view text);
+[[nodiscard]] Result<JsonValue> parse_admin_json(std::string_view text);
 
 }  // namespace protean

@@ -103,7 +103,7 @@ Result<std::uint64_t> number_in(const std::map<std::string, std::string>& query,
 
 Result<std::vector<AliasChange>> decode_alias_changes(std::string_view body) {
   static const std::vector<std::string> kNames = {"changes"};
-  TRY(const JsonValue document, parse_json(body));
+  TRY(const JsonValue document, parse_admin_json(body));
   TRY(const JsonObject* object, object_of(document, "body", kNames));
   TRY(const JsonValue* list, member_of(*object, "changes", "body"));
   const auto* array = list->as<JsonArray>();
@@ -127,7 +127,7 @@ Result<std::vector<AliasChange>> decode_alias_changes(std::string_view body) {
 
 Result<std::uint64_t> decode_alias_version(std::string_view body) {
   static const std::vector<std::string> kNames = {"version"};
-  TRY(const JsonValue document, parse_json(body));
+  TRY(const JsonValue document, parse_admin_json(body));
   TRY(const JsonObject* object, object_of(document, "body", kNames));
   TRY(const JsonValue* version, member_of(*object, "version", "body"));
   const auto* number = version->as<std::uint64_t>();
@@ -137,7 +137,7 @@ Result<std::uint64_t> decode_alias_version(std::string_view body) {
 
 Status check_no_body(std::string_view body) {
   if (trim(body).empty()) return {};
-  TRY(const JsonValue document, parse_json(body));
+  TRY(const JsonValue document, parse_admin_json(body));
   TRY(const JsonObject* object, object_of(document, "body", {}));
   static_cast<void>(object);
   return {};

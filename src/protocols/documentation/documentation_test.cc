@@ -222,5 +222,38 @@ TEST(ExamplePython, TakesBfloat16FromThePackageThatHasIt) {
   EXPECT_THAT(program, HasSubstr("np.full([1], 0.5, dtype=ml_dtypes.bfloat16)"));
 }
 
+Signature houses() {
+  Signature signature = {"xgboost", {{"x", DataType::kFp32, {-1, 2}, {}}}, {{"y", DataType::kFp32, {-1}, {}}}};
+  signature.columns = {{"area", DataType::kFp32}, {"<kind>", DataType::kBytes, true, {"flat", "loft"}}};
+  return signature;
+}
+
+TEST(Page, ShowsColumns) {
+  const VersionStatus status = version("houses", "1", true, houses());
+  const std::string page = format_page(std::span(&status, 1), "http://h");
+  EXPECT_THAT(page, HasSubstr("<tr><td><code>area</code></td><td>FP32</td><td></td></tr>"));
+  EXPECT_THAT(page, HasSubstr("<tr><td><code>&lt;kind&gt;</code></td><td>BYTES</td><td>may be null or left out; one of "
+                              "flat, loft</td></tr>"));
+  EXPECT_THAT(page, HasSubstr(escape_html(R"({"records":[{"area":0.5,"<kind>":"flat"}]})")));
+}
+
+TEST(OpenApi, TakesATableAsRecordsOrByColumn) {
+  const VersionStatus status = version("houses", "1", true, houses());
+  const json document = json::parse(format_openapi(std::span(&status, 1), "http://h"));
+  const json& body = document["paths"]["/v2/models/houses/infer"]["post"]["requestBody"]["content"]["application/json"];
+  EXPECT_EQ(body["example"], json::parse(R"({"records":[{"area":0.5,"<kind>":"flat"}]})"));
+  const json& record = body["schema"]["properties"]["records"]["items"];
+  EXPECT_EQ(record["required"], json::parse(R"(["area"])"));
+  EXPECT_EQ(record["properties"]["<kind>"]["anyOf"][0]["enum"], json::parse(R"(["flat","loft"])"));
+  EXPECT_EQ(body["schema"]["properties"]["inputs"]["items"]["anyOf"].size(), 3U);
+}
+
+TEST(ExamplePython, SendsOneArrayAColumn) {
+  const std::string program = example_python("http://h:1", "m", "", houses());
+  EXPECT_THAT(program, HasSubstr("inputs.append(http.InferInput(\"area\", [1], \"FP32\"))\n"
+                                 "inputs[-1].set_data_from_numpy(np.array([0.5], dtype=np.float32))\n"));
+  EXPECT_THAT(program, HasSubstr("np.array([\"flat\"], dtype=np.object_)"));
+}
+
 }  // namespace
 }  // namespace protean

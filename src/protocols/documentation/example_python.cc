@@ -42,6 +42,37 @@ std::string numpy_fill(DataType type) {
   return "0";
 }
 
+/// The value of a column as Python writes it.
+std::string python_cell(const Column& column) {
+  if (column.type == DataType::kBool && column.categories.empty()) return "True";
+  return example_cell(column);
+}
+
+/// One array of one value a column.
+std::string column_inputs(const Signature& signature) {
+  std::string out;
+  for (const auto& column : signature.columns) {
+    const std::string fill = numpy_fill(column.type);
+    out += fmt::format("inputs.append(http.InferInput({}, [1], \"{}\"))\n", python_string(column.name),
+                       data_type_name(column.type));
+    out += fmt::format("inputs[-1].set_data_from_numpy(np.array([{}],{}))\n", python_cell(column),
+                       fill.substr(fill.find(',') + 1));
+  }
+  return out;
+}
+
+std::string tensor_inputs(const Signature& signature) {
+  std::string out;
+  for (const auto& input : signature.inputs) {
+    if (left_out_of_example(signature, input)) continue;
+    const std::string shape = python_shape(example_shape(input.shape));
+    out += fmt::format("inputs.append(http.InferInput({}, {}, \"{}\"))\n", python_string(input.name), shape,
+                       data_type_name(input.type));
+    out += fmt::format("inputs[-1].set_data_from_numpy(np.full({}, {}))\n", shape, numpy_fill(input.type));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view authority_of(std::string_view url) noexcept {
@@ -59,13 +90,7 @@ std::string example_python(std::string_view url, std::string_view model, std::st
   out += "import numpy as np\nimport tritonclient.http as http\n\n";
   out += fmt::format("client = http.InferenceServerClient({}{})\ninputs = []\n", python_string(authority_of(url)),
                      tls ? ", ssl=True" : "");
-  for (const auto& input : signature.inputs) {
-    if (left_out_of_example(signature, input)) continue;
-    const std::string shape = python_shape(example_shape(input.shape));
-    out += fmt::format("inputs.append(http.InferInput({}, {}, \"{}\"))\n", python_string(input.name), shape,
-                       data_type_name(input.type));
-    out += fmt::format("inputs[-1].set_data_from_numpy(np.full({}, {}))\n", shape, numpy_fill(input.type));
-  }
+  out += example_has_columns(signature) ? column_inputs(signature) : tensor_inputs(signature);
   out += fmt::format("result = client.infer({}, inputs{})\n", python_string(model),
                      version.empty() ? "" : ", model_version=" + python_string(version));
   for (const auto& output : signature.outputs) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -91,6 +92,35 @@ Json tensors_schema(const std::vector<TensorSpec>& tensors) {
   return {{"type", "array"}, {"maxItems", tensors.size()}, {"items", {{"anyOf", std::move(alternatives)}}}};
 }
 
+Json cell_schema(const Column& column) {
+  Json schema = element_schema(column.type);
+  if (column.type == DataType::kBytes && !column.categories.empty()) schema["enum"] = column.categories;
+  if (!column.nullable) return schema;
+  return {{"anyOf", Json::array({std::move(schema), {{"type", "null"}}})}};
+}
+
+/// A table may come as `records`, or as one tensor a column instead of the model's own inputs.
+void add_columns(const Signature& signature, Json& schema) {
+  Json cells = Json::object();
+  Json required = Json::array();
+  Json columns = Json::array();
+  for (const auto& column : signature.columns) {
+    cells[column.name] = cell_schema(column);
+    if (!column.nullable || column.required) required.push_back(column.name);
+    columns.push_back(tensor_schema(TensorSpec{column.name, column.type, {-1}, {}}));
+  }
+  schema.erase("required");
+  schema["anyOf"] = Json::array({{{"required", Json::array({"records"})}}, {{"required", Json::array({"inputs"})}}});
+  schema["properties"]["records"] = {
+      {"type", "array"},
+      {"minItems", 1},
+      {"description", "One object a row, instead of `inputs`."},
+      {"items", {{"type", "object"}, {"properties", std::move(cells)}, {"required", std::move(required)}}}};
+  Json& inputs = schema["properties"]["inputs"];
+  inputs["maxItems"] = std::max(signature.columns.size(), signature.inputs.size());
+  for (auto& column : columns) inputs["items"]["anyOf"].push_back(std::move(column));
+}
+
 Json request_schema(const Signature& signature) {
   Json names = Json::array();
   for (const auto& output : signature.outputs) names.push_back(output.name);
@@ -98,13 +128,15 @@ Json request_schema(const Signature& signature) {
                  {"required", Json::array({"name"})},
                  {"properties", {{"name", {{"type", "string"}}}, {"parameters", reference("schemas/Parameters")}}}};
   if (!names.empty()) output["properties"]["name"]["enum"] = std::move(names);
-  return {{"type", "object"},
-          {"required", Json::array({"inputs"})},
-          {"properties",
-           {{"id", {{"type", "string"}, {"description", "Returned with the answer."}}},
-            {"parameters", reference("schemas/Parameters")},
-            {"inputs", tensors_schema(signature.inputs)},
-            {"outputs", {{"type", "array"}, {"description", "All outputs when absent."}, {"items", output}}}}}};
+  Json schema = {{"type", "object"},
+                 {"required", Json::array({"inputs"})},
+                 {"properties",
+                  {{"id", {{"type", "string"}, {"description", "Returned with the answer."}}},
+                   {"parameters", reference("schemas/Parameters")},
+                   {"inputs", tensors_schema(signature.inputs)},
+                   {"outputs", {{"type", "array"}, {"description", "All outputs when absent."}, {"items", output}}}}}};
+  if (!signature.columns.empty()) add_columns(signature, schema);
+  return schema;
 }
 
 Json response_schema(const Signature& signature) {

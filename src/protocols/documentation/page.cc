@@ -16,6 +16,8 @@
 namespace protean {
 namespace {
 
+constexpr std::size_t kCategoriesShown = 20;
+
 /// The versions of one model, in the order of the repository.
 struct ModelGroup {
   std::string name;
@@ -86,6 +88,26 @@ std::string tensor_table(std::string_view title, const std::vector<TensorSpec>& 
       title, tensor_rows(tensors));
 }
 
+std::string column_table(const std::vector<Column>& columns) {
+  if (columns.empty()) return {};
+  std::string rows;
+  for (const auto& column : columns) {
+    std::string notes = column.nullable ? (column.required ? "may be null" : "may be null or left out") : "";
+    for (std::size_t i = 0; i < std::min(column.categories.size(), kCategoriesShown); ++i) {
+      notes += fmt::format("{}{}", i != 0 ? ", " : (notes.empty() ? "one of " : "; one of "), column.categories[i]);
+    }
+    if (column.categories.size() > kCategoriesShown) {
+      notes += fmt::format(" and {} more", column.categories.size() - kCategoriesShown);
+    }
+    rows += fmt::format("<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>\n", escape_html(column.name),
+                        data_type_name(column.type), escape_html(notes));
+  }
+  return fmt::format(
+      "<h4>Columns</h4>\n<div class=\"scroll\"><table class=\"tensors\"><thead><tr><th>name</th><th>type</th><th></th>"
+      "</tr></thead><tbody>\n{}</tbody></table></div>\n",
+      rows);
+}
+
 std::string code_block(std::string_view title, std::string_view code) {
   return fmt::format(
       "<figure class=\"code\"><figcaption>{}<button type=\"button\" class=\"copy\" hidden>Copy</button></figcaption>"
@@ -125,8 +147,9 @@ std::string version_section(const VersionStatus& version, std::string_view url, 
     const Signature& signature = *version.signature;
     // The default version is called without its number, as most clients do.
     const std::string_view called = version.is_default ? std::string_view() : std::string_view(version.version);
-    out += "<div class=\"signature\"><div>" + tensor_table("Inputs", signature.inputs) + "</div><div>" +
-           tensor_table("Outputs", signature.outputs) + "</div></div>\n";
+    out += "<div class=\"signature\"><div>" + column_table(signature.columns) +
+           tensor_table("Inputs", signature.inputs) + "</div><div>" + tensor_table("Outputs", signature.outputs) +
+           "</div></div>\n";
     out += fmt::format("<p class=\"path\"><b>POST</b> <code>{}/infer</code></p>\n",
                        escape_html(model_path(version.model, called)));
     out += code_block("curl", example_curl(url, version.model, called, signature));

@@ -3,6 +3,7 @@
 #include "protocols/open_inference/json_response.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -129,6 +130,56 @@ void optional_string(JsonWriter& out, std::string_view member, std::string_view 
   out.string(value);
 }
 
+double element(const Tensor& tensor, std::size_t index) noexcept {
+  double value = 0;
+  std::memcpy(&value, tensor.data.data() + index * sizeof value, sizeof value);
+  return value;
+}
+
+/// `{"name", "base", "rows": [{"total", "contributions": [one a feature]}]}`.
+void explained_output(JsonWriter& out, const Contributions& from, std::size_t output) {
+  const std::size_t outputs = from.outputs.size();
+  const std::size_t features = from.features.size();
+  const std::size_t rows = from.totals.data.size() / sizeof(double) / outputs;
+  out.raw("{\"name\":");
+  out.string(from.outputs[output]);
+  out.raw(",\"base\":");
+  out.number(element(from.base, output));
+  out.raw(",\"rows\":[");
+  for (std::size_t row = 0; row < rows; ++row) {
+    out.raw(row == 0 ? "{\"total\":" : ",{\"total\":");
+    out.number(element(from.totals, row * outputs + output));
+    out.raw(",\"contributions\":[");
+    for (std::size_t feature = 0; feature < features; ++feature) {
+      if (feature != 0) out.raw(",");
+      out.number(element(from.values, (row * features + feature) * outputs + output));
+    }
+    out.raw("]}");
+  }
+  out.raw("]}");
+}
+
+void columns_member(JsonWriter& out, const std::vector<Column>& columns) {
+  if (columns.empty()) return;
+  out.raw(",\"columns\":[");
+  std::string_view comma;
+  for (const auto& column : columns) {
+    out.raw(std::exchange(comma, ","));
+    out.raw("{\"name\":");
+    out.string(column.name);
+    out.raw(",\"datatype\":\"");
+    out.raw(data_type_name(column.type));
+    out.raw("\",\"nullable\":");
+    out.boolean(column.nullable);
+    if (!column.categories.empty()) {
+      out.raw(",\"categories\":");
+      strings(out, column.categories);
+    }
+    out.raw("}");
+  }
+  out.raw("]");
+}
+
 }  // namespace
 
 Result<Response> encode_json_infer(const InferRequest& request, const InferResult& result) {
@@ -148,6 +199,30 @@ Result<Response> encode_json_infer(const InferRequest& request, const InferResul
   }
   out.raw("]}");
   return binary.empty() ? json(200, std::move(out)) : with_binary(std::move(out), binary);
+}
+
+Response encode_json_explanation(const Explanation& explanation) {
+  const Contributions& from = explanation.contributions;
+  JsonWriter out;
+  out.raw("{\"model_name\":");
+  out.string(explanation.model);
+  out.raw(",\"model_version\":");
+  out.string(explanation.version);
+  optional_string(out, "id", explanation.id);
+  optional_string(out, "method", from.method);
+  optional_string(out, "scale", from.scale);
+  out.raw(",\"additivity_error\":");
+  out.number(explanation.additivity_error);
+  out.raw(",\"features\":");
+  strings(out, from.features);
+  out.raw(",\"outputs\":[");
+  std::string_view comma;
+  for (std::size_t i = 0; i < from.outputs.size(); ++i) {
+    out.raw(std::exchange(comma, ","));
+    explained_output(out, from, i);
+  }
+  out.raw("]}");
+  return json(200, std::move(out));
 }
 
 Response encode_json_health(std::string_view member, bool healthy) {
@@ -196,6 +271,7 @@ Response encode_json_model(const ModelInfo& info) {
   metadata_tensors(out, signature.inputs);
   out.raw(",\"outputs\":");
   metadata_tensors(out, signature.outputs);
+  columns_member(out, signature.columns);
   out.raw("}");
   return json(200, std::move(out));
 }

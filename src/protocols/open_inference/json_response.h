@@ -15,10 +15,14 @@ namespace protean {
 /// Source: Open Inference Protocol v2, "Inference Response JSON Object"; binary tensor data extension.
 [[nodiscard]] Result<Response> encode_json_infer(const InferRequest& request, const InferResult& result);
 
+/// The answer to `explain`: for each output its base value, and for each row the total and the features' contributions.
+[[nodiscard]] Response encode_json_explanation(const Explanation& explanation);
+
 /// `{"live":true}`, `{"ready":false}` with 503.
 [[nodiscard]] Response encode_json_health(std::string_view member, bool healthy);
 [[nodiscard]] Response encode_json_model_ready(std::string_view model, bool ready);
 [[nodiscard]] Response encode_json_server(const ServerInfo& info);
+/// Columns stand in the extension `columns`.
 [[nodiscard]] Response encode_json_model(const ModelInfo& info);
 /// `{"models":["a","b"]}`: names, each once.
 [[nodiscard]] Response encode_json_names(const std::vector<VersionStatus>& versions);

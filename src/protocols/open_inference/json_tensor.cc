@@ -141,6 +141,7 @@ class FloatSink : public NumberSink<T> {
   Status take_unusual(ondemand::value& value) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const std::string_view token = token_of(value);
+    if (token == "null" && this->tensor_.nulls != nullptr) this->tensor_.nulls->push_back(this->filled_);
     if (token == "NaN" || token == "null") return store(std::numeric_limits<double>::quiet_NaN());
     if (token == "Infinity") return store(kInfinity);
     if (token == "-Infinity") return store(-kInfinity);
@@ -200,9 +201,12 @@ class BytesSink : public SinkBase {
     return true;
   }
 
-  Status take_unusual(ondemand::value& value) const {
+  Status take_unusual(ondemand::value& value) {
     if (error_ != simdjson::INCORRECT_TYPE) return text_.malformed(error_);
-    return refuse(token_of(value), "a string");
+    if (token_of(value) != "null" || tensor_.nulls == nullptr) return refuse(token_of(value), "a string");
+    tensor_.nulls->push_back(filled_++);
+    append_bytes_element(buffer_, {});
+    return {};
   }
 
   [[nodiscard]] Slice finish() && { return std::move(buffer_).share(); }

@@ -122,6 +122,7 @@ class OpenInference : public Protocol {
     }
     switch (route.kind) {
       case RouteKind::kInfer: return decode_rest_infer(request, std::move(route));
+      case RouteKind::kExplain: return decode_rest_explain(request, std::move(route));
       case RouteKind::kLive: return ServerLive{};
       case RouteKind::kReady: return ServerReady{};
       case RouteKind::kModels: return ListModels{};
@@ -141,11 +142,23 @@ class OpenInference : public Protocol {
   Result<Operation> decode_rest_infer(const RequestView& request, Route route) const {
     TRY(const auto bytes, json_bytes(request.head.headers));
     TRY(InferRequest infer, decode_json_infer(request.body, bytes, limits_));
+    TRY_STATUS(complete(infer, request, std::move(route)));
+    return infer;
+  }
+
+  Result<Operation> decode_rest_explain(const RequestView& request, Route route) const {
+    TRY(const auto bytes, json_bytes(request.head.headers));
+    TRY(ExplainRequest explain, decode_json_explain(request.body, bytes, limits_));
+    TRY_STATUS(complete(explain.infer, request, std::move(route)));
+    return explain;
+  }
+
+  /// What the path and the head say about it.
+  static Status complete(InferRequest& infer, const RequestView& request, Route route) {
     infer.model = std::move(route.model);
     infer.version = std::move(route.version);
     infer.deadline = request.head.deadline;
-    TRY_STATUS(read_scheduling(infer, request.head.received_at));
-    return infer;
+    return read_scheduling(infer, request.head.received_at);
   }
 
   Result<Operation> decode_grpc(const RequestView& request) const {
@@ -203,6 +216,7 @@ class OpenInference : public Protocol {
       if (infer == nullptr) return no_match();
       return encode_json_infer(*infer, *result);
     }
+    if (const auto* explanation = std::get_if<Explanation>(&outcome)) return encode_json_explanation(*explanation);
     if (const auto* truth = std::get_if<bool>(&outcome)) {
       if (std::holds_alternative<ServerLive>(operation)) return encode_json_health("live", *truth);
       if (std::holds_alternative<ServerReady>(operation)) return encode_json_health("ready", *truth);

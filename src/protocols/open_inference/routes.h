@@ -16,6 +16,7 @@ enum class RouteKind : unsigned char {
   kModelMetadata,
   kModelReady,
   kInfer,
+  kExplain,
   kIndex,
   kLoad,
   kUnload,

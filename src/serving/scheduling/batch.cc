@@ -4,13 +4,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <string>
 
 #include "serving/loaded_version.h"
 #include "serving/scheduling/batch_tensors.h"
 
 namespace protean {
 namespace {
+
+constexpr std::size_t kIdsBytesMax = 256;
 
 tl::unexpected<Error> with_label(Error error, const LoadedVersion& version) {
   error.message += fmt::format(" ({})", label_of(version));
@@ -33,12 +37,41 @@ PieceResult run_model(LoadedVersion& version, const RunRequest& request) {
   }
 }
 
+PieceResult run_job(InferCall& call, const std::stop_token& cancel) {
+  const LoadedVersion& version = *call.version;
+  try {
+    if (auto status = call.job(call.ticket.checked, cancel); !status) {
+      return with_label(std::move(status).error(), version);
+    }
+    return std::vector<Tensor>();
+  } catch (const std::bad_alloc&) {
+    return fail(Code::kResourceExhausted, fmt::format("not enough memory ({})", label_of(version)));
+  } catch (const std::exception& error) {
+    return fail(Code::kInternal, fmt::format("the model threw: {} ({})", error.what(), label_of(version)));
+  }
+}
+
+/// Those of the requests that have one, with commas between them.
+std::string ids_of(const Batch& batch) {
+  std::string ids;
+  for (const auto& piece : batch.pieces) {
+    const std::string& id = piece.call->request->id;
+    if (id.empty() || ids.size() >= kIdsBytesMax) continue;
+    if (!ids.empty()) ids += ',';
+    ids += id;
+  }
+  ids.resize(std::min(ids.size(), kIdsBytesMax));
+  return ids;
+}
+
 /// `answered`: whether the model did; what is wrong then is the model's answer, not a request.
 Result<std::vector<PieceResult>> run_assembled(Batch& batch, const Clock& clock, bool& answered) {
   TRY(const AssembledInputs inputs, assemble_inputs(batch));
   const auto& outputs = batch.pieces.front().call->ticket.checked.outputs;
   const TimePoint started_at = clock.now();
-  auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token()});
+  // Only models that run elsewhere have logs of their own to name the requests in.
+  const std::string ids = batch.version->remote_runs != 0 ? ids_of(batch) : std::string();
+  auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token(), {}, ids});
   batch.run_time = clock.now() - started_at;
   answered = tensors.has_value();
   if (!answered) return tl::unexpected<Error>(std::move(tensors).error());
@@ -65,16 +98,19 @@ std::string label_of(const LoadedVersion& version) {
   return fmt::format("model {}, version {}", version.model_name, version.version_text);
 }
 
-PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request, const std::stop_token& cancel) {
-  return run_model(version, {request.inputs, request.outputs, cancel});
+PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request, const std::stop_token& cancel,
+                      std::string_view id) {
+  return run_model(version, {request.inputs, request.outputs, cancel, {}, id});
 }
 
 void run_batch(Batch& batch, const Clock& clock) {
   batch.results.clear();
   if (runs_as_it_is(batch)) {
     const TimePoint started_at = clock.now();
+    InferCall& call = *batch.pieces.front().call;
     batch.results.push_back(
-        run_alone(*batch.version, batch.pieces.front().call->ticket.checked, batch.stop.get_token()));
+        call.job ? run_job(call, batch.stop.get_token())
+                 : run_alone(*batch.version, call.ticket.checked, batch.stop.get_token(), call.request->id));
     batch.run_time = clock.now() - started_at;
     return;
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,7 +49,7 @@ void run_batch(Batch& batch, const Clock& clock);
 
 /// Runs one whole request; errors as run_batch().
 [[nodiscard]] PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request,
-                                    const std::stop_token& cancel = {});
+                                    const std::stop_token& cancel = {}, std::string_view id = {});
 
 /// Joins the outputs of a split request's pieces, in order.  Requires at least one part; all have as many tensors.
 /// Errors: kInternal when the pieces' outputs have different dimensions beyond the first.

@@ -131,17 +131,21 @@ bool Dispatcher::may_start(const LoadedVersion& version, TimePoint now) const no
   return start_time(version) <= now;
 }
 
+bool Dispatcher::has_runner(const LoadedVersion& version) const noexcept {
+  return version.remote_runs != 0 || running_.size() - away_ < options_.runners;
+}
+
 bool Dispatcher::ready(TimePoint now) const noexcept {
-  if (running_.size() >= options_.runners) return false;
-  return std::any_of(lanes_.begin(), lanes_.end(),
-                     [&](const LanePlace& place) { return may_start(*place.version, now); });
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const LanePlace& place) {
+    return has_runner(*place.version) && may_start(*place.version, now);
+  });
 }
 
 TimePoint Dispatcher::next_wake() const noexcept {
   TimePoint wake = kNever;
   for (const LanePlace& place : lanes_) {
     wake = std::min(wake, place.version->lane.queue.earliest_deadline());
-    if (running_.size() >= options_.runners) continue;
+    if (!has_runner(*place.version)) continue;
     const std::uint32_t limit = run_limit(*place.version);
     if (limit == 0 || place.version->lane.running.load() < limit) wake = std::min(wake, start_time(*place.version));
   }
@@ -256,9 +260,10 @@ void Dispatcher::form(LoadedVersion& version, TimePoint now, Batch& batch, After
 }
 
 Batch* Dispatcher::take(TimePoint now, Aftermath& after) {
-  for (auto at = lanes_.begin(); at != lanes_.end() && running_.size() < options_.runners;) {
+  for (auto at = lanes_.begin(); at != lanes_.end();) {
     LoadedVersion& version = *at->version;
     ++at;
+    if (!has_runner(version)) continue;
     purge(version, now, after);
     Lane& lane = version.lane;
     if (lane.queue.empty() || !may_start(version, now) || !try_start_run(version)) continue;
@@ -280,6 +285,7 @@ Batch* Dispatcher::take(TimePoint now, Aftermath& after) {
             : kUnknownRun;
     batch.predicted = std::max(expected, kRunMin);
     ++lane.runs;
+    if (version.remote_runs != 0) ++away_;
     virtual_time_ = std::max(virtual_time_, lane.start_tag);
     retag(version, lane.start_tag + static_cast<double>(batch.predicted.count()) / weight_of(version));
     return &batch;
@@ -319,6 +325,7 @@ void Dispatcher::settle(Batch& batch, TimePoint now) {
   LoadedVersion& version = *batch.version;
   Lane& lane = version.lane;
   --lane.runs;
+  if (version.remote_runs != 0) --away_;
   lane.running.fetch_sub(1);
   const Duration occupied = now - batch.started_at;
   retag(version, lane.start_tag + static_cast<double>((occupied - batch.predicted).count()) / weight_of(version));
@@ -341,6 +348,7 @@ void Dispatcher::settle(Batch& batch, TimePoint now) {
 
 void Dispatcher::measured(const Batch& batch) noexcept {
   LoadedVersion& version = *batch.version;
+  if (batch.pieces.front().call->job) return;  // no run of the model, or many
   bool worked = false;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < batch.pieces.size(); ++i) {

@@ -23,9 +23,9 @@
 
 namespace protean {
 
-/// `runners`: runs at one time.  `queue_max`: requests that may wait for one version that configures nothing else.
-/// `rows_max`, `bytes_max`: rows that may wait for one version, and bytes of inputs for all together (one request
-/// may always wait where nothing does).
+/// `runners`: runs at one time, besides those that other processes carry out (Model::remote_runs).  `queue_max`:
+/// requests that may wait for one version that configures nothing else. `rows_max`, `bytes_max`: rows that may wait for
+/// one version, and bytes of inputs for all together (one request may always wait where nothing does).
 struct DispatcherOptions {
   std::size_t runners = 1;
   std::uint32_t queue_max = 1024;
@@ -116,6 +116,8 @@ class Dispatcher {
   void unindex(LoadedVersion& version);
   void retag(LoadedVersion& version, double start_tag);
   [[nodiscard]] Batch& new_batch(TimePoint now);
+  /// Whether there is a runner for the version: runs that other processes carry out need none.
+  [[nodiscard]] bool has_runner(const LoadedVersion& version) const noexcept;
 
   const DispatcherOptions options_;
   LanePlaces lanes_;  // those with waiting requests
@@ -124,6 +126,7 @@ class Dispatcher {
   std::uint64_t last_lane_id_ = 0;
   std::uint64_t bytes_ = 0;
   std::vector<std::unique_ptr<Batch>> running_;
+  std::size_t away_ = 0;  // of running_: carried out by other processes
   std::vector<std::unique_ptr<Batch>> spare_;
   std::vector<const InferCall*> behind_;  // kept for their memory, as chosen_
   std::vector<InferCall*> chosen_;

@@ -66,7 +66,7 @@ void Dispatcher::stamp(InferCall& call, TimePoint now) noexcept {
 }
 
 Duration Dispatcher::runner_free(const LoadedVersion& version, TimePoint now) const noexcept {
-  if (running_.size() < options_.runners || version.lane.runs > 0) return {};
+  if (has_runner(version) || version.lane.runs > 0) return {};
   Duration least = Duration::max();
   for (const auto& batch : running_) least = std::min(least, remaining(*batch, now));
   return least;
@@ -75,6 +75,7 @@ Duration Dispatcher::runner_free(const LoadedVersion& version, TimePoint now) co
 double Dispatcher::runners_for(const LoadedVersion& version) const noexcept {
   const auto all = static_cast<double>(options_.runners);
   const std::uint32_t limit = run_limit(version);
+  if (version.remote_runs != 0) return static_cast<double>(limit);
   return limit == 0 ? all : std::min(all, static_cast<double>(limit));
 }
 
@@ -90,8 +91,7 @@ Forecast Dispatcher::forecast_for(const LoadedVersion& version, WaitingWork ahea
   load.recent_rows = lane.recent_rows;
   load.runners = runners_for(version);
   const std::uint32_t limit = run_limit(version);
-  const bool starts_now =
-      ahead.requests == 0 && running_.size() < options_.runners && (limit == 0 || lane.running.load() < limit);
+  const bool starts_now = ahead.requests == 0 && has_runner(version) && (limit == 0 || lane.running.load() < limit);
   if (starts_now) {
     load.recent_rows = 1;
     return forecast(version.cost, load);
@@ -214,8 +214,9 @@ Status Dispatcher::enqueue(std::shared_ptr<InferCall> call, TimePoint now, After
     lane.pessimism_at = now;
   }
   if (auto refusal = find_refusal(added, now)) return tl::unexpected(std::move(*refusal));
-  ticket.group = may_share(version) ? group_of(ticket.checked, *version.signature, config_of(version).batch) : 0;
-  ticket.rides_on_estimate = ticket.deadline != kNever && version.cost.known();
+  const bool shares = may_share(version) && !added.job;
+  ticket.group = shares ? group_of(ticket.checked, *version.signature, config_of(version).batch) : 0;
+  ticket.rides_on_estimate = ticket.deadline != kNever && version.cost.known() && !added.job;
   ticket.state = CallState::kQueued;
   const bool was_empty = lane.queue.empty();
   bytes_ += ticket.checked.input_bytes;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <vector>
 
 #include "base/clock.h"
@@ -89,6 +90,9 @@ class InferCall {
   virtual void done(Result<InferResult> result, RunTimes times) = 0;
 
   const InferRequest* request = nullptr;  // lives as long as the call
+  /// What runs in place of Model::run() and answers by itself, such as an explanation: alone, on the executor, counted
+  /// as one row and never as what the model costs. done() follows with a result without tensors.  Empty: the model.
+  std::function<Status(const CheckedRequest& request, const std::stop_token& cancel)> job;
   std::shared_ptr<LoadedVersion> version;
   CallTicket ticket;  // the scheduler's own
 };

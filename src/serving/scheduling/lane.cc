@@ -29,7 +29,8 @@ bool may_share(const LoadedVersion& version) noexcept {
 std::uint32_t run_limit(const LoadedVersion& version) noexcept {
   const ModelConfig& config = config_of(version);
   if (config.batch.preserve_order) return 1;
-  return config.instances != 0 ? config.instances : version.threading.run_limit;
+  if (version.remote_runs == 0) return config.instances != 0 ? config.instances : version.threading.run_limit;
+  return config.instances == 0 ? version.remote_runs : std::min(config.instances, version.remote_runs);
 }
 
 bool try_start_run(LoadedVersion& version) noexcept {

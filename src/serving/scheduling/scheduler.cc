@@ -51,7 +51,8 @@ void name_this_thread(std::size_t index) { become_run_thread(fmt::format("protea
 /// The dispatcher under its lock, and who sleeps.
 class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
  public:
-  Core(DispatcherOptions options, const Clock& clock) : clock_(clock), dispatcher_(options) {}
+  Core(DispatcherOptions options, const Clock& clock)
+      : runners_(options.runners), clock_(clock), dispatcher_(options) {}
 
   [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
 
@@ -88,18 +89,38 @@ class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
     wake_.notify_all();
   }
 
+  /// Starts the threads that run what need not wait for other processes.
+  void start() {
+    const std::lock_guard lock(mutex_);
+    while (threads_.size() < runners_) add_thread();
+  }
+
+  /// Requires stop(). Not on one of the threads.
+  void join() {
+    // A thread that ends adds none: what it leaves is empty.
+    std::vector<std::thread> threads;
+    {
+      const std::lock_guard lock(mutex_);
+      threads.swap(threads_);
+    }
+    for (auto& thread : threads) thread.join();
+  }
+
   void work() {
     Aftermath after;
     std::unique_lock lock(mutex_);
     while (true) {
       const TimePoint now = clock_.now();
       Batch* batch = dispatcher_.take(now, after);
+      const bool away = batch != nullptr && batch->version->remote_runs != 0;
+      if (away) leave();
       if (batch != nullptr) wake_if_needed(now);
       if (batch != nullptr || !after.answers.empty()) {
         lock.unlock();
         carry_out(after);
         if (batch != nullptr) run(*batch);
         lock.lock();
+        if (away) --away_;
         if (batch != nullptr) dispatcher_.finished(*batch, clock_.now(), after);
         if (!after.answers.empty() || !after.released.empty()) {
           lock.unlock();
@@ -114,6 +135,20 @@ class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
   }
 
  private:
+  void add_thread() {
+    threads_.emplace_back([core = shared_from_this(), i = threads_.size()] {
+      name_this_thread(i);
+      core->work();
+    });
+  }
+
+  /// This thread is about to wait for another process: one takes its place. There are never more than runs can be
+  /// under way, and they stay.
+  void leave() {
+    ++away_;
+    if (!stopped() && threads_.size() - std::min(away_, threads_.size()) < runners_) add_thread();
+  }
+
   void run(Batch& batch) {
     run_batch(batch, clock_);
     Dispatcher::measured(batch);
@@ -154,12 +189,15 @@ class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
     sleep_until_ = kNever;  // those that still sleep are asked again when one of them must wake
   }
 
+  const std::size_t runners_;
   const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  Dispatcher dispatcher_;           // guarded by mutex_
-  std::size_t sleeping_ = 0;        // guarded by mutex_
-  TimePoint sleep_until_ = kNever;  // the first of the sleepers' times; guarded by mutex_
+  std::vector<std::thread> threads_;  // guarded by mutex_
+  std::size_t away_ = 0;              // of them: waiting for other processes; guarded by mutex_
+  Dispatcher dispatcher_;             // guarded by mutex_
+  std::size_t sleeping_ = 0;          // guarded by mutex_
+  TimePoint sleep_until_ = kNever;    // the first of the sleepers' times; guarded by mutex_
   std::atomic<bool> stopped_{false};
 };
 
@@ -167,12 +205,7 @@ Scheduler::Scheduler(SchedulerOptions options, const Clock& clock)
     : clock_(clock),
       core_(std::make_shared<Core>(DispatcherOptions{std::max<std::size_t>(options.threads, 1), options.queue_max},
                                    clock)) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(options.threads, 1); ++i) {
-    threads_.emplace_back([core = core_, i] {
-      name_this_thread(i);
-      core->work();
-    });
-  }
+  core_->start();
 }
 
 Scheduler::~Scheduler() { stop(); }
@@ -185,6 +218,7 @@ void Scheduler::submit(std::shared_ptr<InferCall> call, Inline here) {
     return call->done(tl::unexpected(std::move(checked).error()), {});
   }
   call->ticket.checked = std::move(*checked);
+  if (call->job) call->ticket.checked.rows = 1;
   const TimePoint now = clock_.now();
   Dispatcher::stamp(*call, now);
   if (core_->stopped()) return call->done(fail(Code::kUnavailable, "the server is stopping"), {});
@@ -192,11 +226,14 @@ void Scheduler::submit(std::shared_ptr<InferCall> call, Inline here) {
     version.metrics->expired->add();
     return call->done(fail(Code::kDeadlineExceeded, "the deadline passed before the model could run"), {});
   }
-  if (here == Inline::kAllowed && try_inline(version, call->ticket.checked)) return run_inline(*call, now);
+  if (here == Inline::kAllowed && !call->job && try_inline(version, call->ticket.checked))
+    return run_inline(*call, now);
   core_->enqueue(std::move(call), now);
 }
 
 bool Scheduler::try_inline(LoadedVersion& version, const CheckedRequest& request) noexcept {
+  // A thread that serves sockets must not wait for another process, which may hang.
+  if (version.remote_runs != 0) return false;
   if (version.waiting.load() != 0 || !version.cost.runs_inline(request.input_bytes)) return false;
   if (version.lane.gathering.active()) return false;
   const BatchConfig& batch = config_of(version).batch;
@@ -209,7 +246,7 @@ bool Scheduler::try_inline(LoadedVersion& version, const CheckedRequest& request
 
 void Scheduler::run_inline(InferCall& call, TimePoint started_at) {
   LoadedVersion& version = *call.version;
-  PieceResult result = run_alone(version, call.ticket.checked);
+  PieceResult result = run_alone(version, call.ticket.checked, {}, call.request->id);
   const TimePoint ended_at = clock_.now();
   const RunTimes times{started_at - call.ticket.arrived_at, ended_at - started_at};
   if (result) {
@@ -228,9 +265,7 @@ void Scheduler::run_inline(InferCall& call, TimePoint started_at) {
 
 void Scheduler::stop() {
   core_->stop();
-  for (auto& thread : threads_) {
-    if (thread.joinable()) thread.join();
-  }
+  core_->join();
 }
 
 }  // namespace protean

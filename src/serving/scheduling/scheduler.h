@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,8 +47,7 @@ class Scheduler {
   void run_inline(InferCall& call, TimePoint started_at);
 
   const Clock& clock_;
-  const std::shared_ptr<Core> core_;  // shared with the calls that may be cancelled
-  std::vector<std::thread> threads_;
+  const std::shared_ptr<Core> core_;  // shared with its threads and the calls that may be cancelled
 };
 
 }  // namespace protean

@@ -6,6 +6,7 @@
 
 #include <future>
 #include <semaphore>
+#include <thread>
 
 #include "serving/fake_backend.h"
 
@@ -127,6 +128,49 @@ class SchedulerTest : public ::testing::Test {
   std::atomic<int> alive_{0};
   ManualClock clock_;
 };
+
+TEST_F(SchedulerTest, LosesNoRunThreadToAModelThatRunsElsewhere) {
+  Scheduler scheduler({1, 8}, clock_);
+  auto gate = std::make_unique<GateModel>();
+  GateModel& hanging = *gate;
+  const auto elsewhere = version_of(std::move(gate));
+  elsewhere->remote_runs = 1;
+  const auto hangs = std::make_shared<TestCall>(elsewhere);
+  scheduler.submit(hangs);
+  hanging.entered.acquire();
+  const auto waits = std::make_shared<TestCall>(elsewhere);  // its one run is taken
+  scheduler.submit(waits);
+  const auto other = std::make_shared<TestCall>(quick());
+  scheduler.submit(other, Scheduler::Inline::kRefused);
+  EXPECT_TRUE(wait(*other));
+  hanging.opened.release(2);
+  EXPECT_TRUE(wait(*hangs));
+  EXPECT_TRUE(wait(*waits));
+  EXPECT_NE(hangs->ran_on, std::this_thread::get_id());
+}
+
+TEST_F(SchedulerTest, RunsAJobInPlaceOfTheModelOnTheExecutorAndLearnsNothingFromIt) {
+  Scheduler scheduler({1, 8}, clock_);
+  const auto version = quick();
+  const auto call = std::make_shared<TestCall>(version, 100);
+  std::thread::id ran_on;
+  call->job = [&](const CheckedRequest& request, const std::stop_token& cancel) -> Status {
+    ran_on = std::this_thread::get_id();
+    EXPECT_EQ(request.inputs.size(), 1U);
+    EXPECT_FALSE(cancel.stop_requested());
+    return {};
+  };
+  scheduler.submit(call);
+  const auto result = wait(*call);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->outputs.empty());
+  EXPECT_NE(ran_on, std::this_thread::get_id());
+  EXPECT_FALSE(version->cost.known());
+  const auto failing = std::make_shared<TestCall>(version);
+  failing->job = [](const CheckedRequest&, const std::stop_token&) -> Status { throw std::runtime_error("no luck"); };
+  scheduler.submit(failing);
+  EXPECT_EQ(wait(*failing).error().message, "the model threw: no luck (model m, version 1)");
+}
 
 TEST_F(SchedulerTest, RunsAnUnmeasuredModelOnTheExecutorAndACheapOneInline) {
   Scheduler scheduler({1, 8}, clock_);

@@ -7,6 +7,9 @@
 #include <exception>
 #include <new>
 
+#include "core/table.h"
+#include "serving/versions/recorded_file.h"
+
 namespace protean {
 namespace {
 
@@ -39,17 +42,23 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   const TimePoint start = pipeline.clock->now();
   TRY(version->model, load_with(job.config->intra_op_threads));
   const Duration load_time = pipeline.clock->now() - start;
-  version->signature = std::make_shared<const Signature>(version->model->signature());
+  auto signature = with_columns(version->model->signature(), job.config->columns);
+  if (!signature) return fail(signature.error().code, "[[columns]] in protean.toml: " + signature.error().message);
+  version->signature = std::make_shared<const Signature>(*std::move(signature));
   version->notes = version->model->load_notes();
+  version->remote_runs = version->model->remote_runs();
   if (job.config->batch.mode == BatchConfig::Mode::kOff) {
     version->batch.reason = "switched off";
   } else if (pipeline.probe) {
     version->batch = pipeline.probe(*version->model);
   }
   warming();
-  settle_threading(*version, pipeline.scaling, {load_with, load_time, job.spare_bytes, job.before});
+  if (version->remote_runs == 0) {
+    settle_threading(*version, pipeline.scaling, {load_with, load_time, job.spare_bytes, job.before});
+  }
   TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
   for (auto& note : warmed) version->notes.push_back(std::move(note));
+  TRY(version->background, read_background(warm_up_folders(found), pipeline.decode, *version->signature));
   if (job.config->warm_up.replayed_max > 0) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);
   }

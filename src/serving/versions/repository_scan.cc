@@ -112,6 +112,8 @@ Result<Scan> RepositoryScanner::scan(const std::set<std::string>* only) {
   }
   if (fs::is_regular_file(status)) {
     scan_entry(fs::directory_entry(root_), scan);
+  } else if (recognise_folder(root_) != nullptr) {  // the folder of one model
+    scan_model_folder(root_, fs::weakly_canonical(root_, error).filename().string(), scan);
   } else {
     const auto entries = sorted_entries(root_, error);
     if (error) {
@@ -176,6 +178,7 @@ void RepositoryScanner::scan_model_folder(const fs::path& folder, const std::str
 }
 
 RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& folder) {
+  if (Backend* backend = recognise_folder(folder)) return {folder, backend, {}};
   std::error_code error;
   std::vector<Choice> choices;
   for (const auto& entry : sorted_entries(folder, error)) {
@@ -196,15 +199,24 @@ RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& f
 
 void RepositoryScanner::add(const std::string& model, std::uint64_t version, const Choice& choice,
                             const fs::path& folder, Scan& scan) {
-  const bool own_folder = folder != root_ && folder != root_.parent_path();
+  const bool own_folder = folder == root_ ? choice.path == root_ : folder != root_.parent_path();
   const Files files = examine(choice.path, folder, own_folder);
   std::uint64_t fingerprint = files.fingerprint;
-  const bool numbered = own_folder && folder.filename() != model;
+  const bool numbered = own_folder && folder != root_ && folder.filename() != model;
   const fs::path base = !own_folder ? choice.path : (numbered ? folder.parent_path() : folder);
   mix(fingerprint, config_fingerprint(base, own_folder));
   scan.versions.push_back({model, version, choice.path, folder, base, choice.backend, files.bytes, fingerprint,
                            files.fingerprint, own_folder});
   taken_.insert(model);
+}
+
+/// Asked anew each time: what a folder's own time says about its files is little.
+Backend* RepositoryScanner::recognise_folder(const fs::path& folder) const {
+  for (Backend* backend : backends_) {
+    const auto answer = backend->recognises(folder);
+    if (answer && *answer) return backend;
+  }
+  return nullptr;
 }
 
 Backend* RepositoryScanner::recognise(const fs::path& path) {

@@ -75,6 +75,7 @@ class RepositoryScanner {
            Scan& scan);
   Choice choose_model_file(const std::filesystem::path& folder);
   Backend* recognise(const std::filesystem::path& path);
+  [[nodiscard]] Backend* recognise_folder(const std::filesystem::path& folder) const;
 
   const std::filesystem::path root_;
   const std::vector<Backend*> backends_;

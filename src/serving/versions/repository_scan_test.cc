@@ -50,6 +50,42 @@ TEST_F(RepositoryScan, FindsTheThreeLayouts) {
   EXPECT_EQ(found(), (Names{"flat:1", "folder:1", "versioned:1", "versioned:9", "versioned:10"}));
 }
 
+/// Recognises folders that hold a file FOLDER.
+class FolderBackend final : public Backend {
+ public:
+  [[nodiscard]] std::string_view id() const noexcept override { return "folders"; }
+  [[nodiscard]] std::string description() const override { return "folders 1.0"; }
+  [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
+    return std::filesystem::exists(path / "FOLDER");
+  }
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles&, const LoadOptions&) override {
+    return fail(Code::kUnimplemented, "not here");
+  }
+};
+
+TEST_F(RepositoryScan, TakesAWholeFolderForABackendThatRecognisesIt) {
+  FolderBackend folders;
+  RepositoryScanner scanner(folder_.path(), {&backend_, &folders});
+  folder_.write("bare/FOLDER", "");
+  folder_.write("bare/model.onnx", "MODEL");
+  folder_.write("versioned/2/FOLDER", "");
+  folder_.write("plain/model.onnx", "MODEL");
+  const auto found = scanner.scan();
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->versions.size(), 3U);
+  EXPECT_EQ(found->versions[0].path, folder_.path() / "bare");
+  EXPECT_EQ(found->versions[0].backend, &folders);
+  EXPECT_EQ(found->versions[1].backend, &backend_);
+  EXPECT_EQ(found->versions[2].path, folder_.path() / "versioned" / "2");
+  EXPECT_EQ(found->versions[2].version, 2U);
+  RepositoryScanner alone(folder_.path() / "bare", {&backend_, &folders});
+  const auto one = alone.scan();
+  ASSERT_TRUE(one);
+  ASSERT_EQ(one->versions.size(), 1U);
+  EXPECT_EQ(one->versions[0].model, "bare");
+  EXPECT_EQ(one->versions[0].path, folder_.path() / "bare");
+}
+
 TEST_F(RepositoryScan, JudgesByContentNotByExtension) {
   folder_.write("text.onnx", "just text");
   folder_.write("odd.bin", "MODEL");

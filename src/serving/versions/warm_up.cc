@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -22,7 +21,6 @@ namespace fs = std::filesystem;
 /// A batch that would take longer is warmed with fewer rows: a load must not take minutes for the largest batch.
 constexpr Duration kGeneratedRunMax = std::chrono::milliseconds(250);
 constexpr std::size_t kFilesMax = 256;
-constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{64} << 20;
 
 /// One warm-up: what ran, what is to be told, when to stop.
 class WarmUp {
@@ -36,6 +34,7 @@ class WarmUp {
 
   Result<std::vector<std::string>> run() {
     TRY_STATUS(run_generated());
+    if (config().recorded) run_example();
     if (config().recorded) TRY_STATUS(run_recorded());
     TRY_STATUS(run_replayed());
     return summary();
@@ -110,6 +109,23 @@ class WarmUp {
     return version_.model->run({inputs, outputs, {}}).map([](const auto&) {});
   }
 
+  /// What the model's own files show. It may be older than the model, so one that fails is only noted.
+  void run_example() {
+    const std::string& example = version_.signature->example;
+    if (example.empty() || !sources_.decode || out_of_time()) return;
+    const auto ran = decode_recorded(Slice::of(example), sources_.decode, *version_.signature)
+                         .and_then([&](const InferRequest& request) -> Status {
+                           TRY(const auto checked, check_request(request, *version_.signature, label_));
+                           TRY_STATUS(version_.model->run({checked.inputs, checked.outputs, {}}));
+                           return {};
+                         });
+    if (ran) {
+      ++recorded_;
+    } else {
+      notes_.push_back(fmt::format("the model's own example was refused: {}", ran.error().message));
+    }
+  }
+
   Status run_recorded() {
     const auto files = recorded_files();
     if (!files.empty() && !sources_.decode) notes_.emplace_back("recorded requests are not read: no decoder");
@@ -117,9 +133,7 @@ class WarmUp {
     for (const auto& file : files) {
       if (out_of_time()) return {};
       const std::string name = fmt::format("'warmup/{}'", printable(file.filename().string()));
-      const auto json = read_file(file);
-      if (!json) return failed(name, json.error());
-      const auto request = sources_.decode(*json);
+      const auto request = read_recorded(file, sources_.decode, *version_.signature);
       if (!request) return failed(name, request.error());
       const auto checked = check_request(*request, *version_.signature, label_);
       if (!checked) return failed(name, checked.error());
@@ -142,20 +156,6 @@ class WarmUp {
     std::sort(files.begin(), files.end());
     if (files.size() > kFilesMax) files.resize(kFilesMax);
     return files;
-  }
-
-  static Result<Slice> read_file(const fs::path& path) {
-    std::error_code error;
-    const auto size = fs::file_size(path, error);
-    if (error) return fail(Code::kUnavailable, fmt::format("cannot be read: {}", error.message()));
-    if (size > kFileBytesMax) {
-      return fail(Code::kInvalidArgument, fmt::format("{} bytes, expected at most {}", size, kFileBytesMax));
-    }
-    Buffer buffer(static_cast<std::size_t>(size));
-    std::ifstream file(path, std::ios::binary);
-    file.read(reinterpret_cast<char*>(buffer.data()), static_cast<std::streamsize>(size));
-    if (!file) return fail(Code::kUnavailable, "cannot be read to its end");
-    return std::move(buffer).share();
   }
 
   Status run_replayed() {

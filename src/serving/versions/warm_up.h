@@ -13,11 +13,9 @@
 #include "base/result.h"
 #include "core/inference.h"
 #include "serving/loaded_version.h"
+#include "serving/versions/recorded_file.h"
 
 namespace protean {
-
-/// Turns one recorded request (Open Inference Protocol JSON) into the request it was.
-using RequestDecoder = std::function<Result<InferRequest>(Slice json)>;
 
 /// `folders`: where a `warmup/` with `*.json` may lie: the version's folder and its model's.
 /// `decode`: null: recorded requests are not read.  `replayed`: recent requests of the version before, newest first.

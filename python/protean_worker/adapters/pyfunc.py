@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An MLflow model folder through its `python_function` flavor, run by MLflow itself.
+
+MLflow unpickles, and imports what the folder names, so the server takes this way only where the operator has allowed
+it, inside the sandbox. The model must have a signature: MLflow writes one for `log_model(..., signature=...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protean_worker.interface import Arrays, Model
+from protean_worker.signature import Column, Input, Output, type_of
+
+_TYPES = {
+    "boolean": "BOOL",
+    "integer": "INT32",
+    "long": "INT64",
+    "float": "FP32",
+    "double": "FP64",
+    "string": "BYTES",
+    "binary": "BYTES",
+}
+
+
+def _type_name(column: Any) -> str:
+    name = getattr(column.type, "name", str(column.type))
+    if name not in _TYPES:
+        raise TypeError(f"column '{column.name}': type {name}, expected one of {', '.join(_TYPES)}")
+    return _TYPES[name]
+
+
+def _tensor(spec: Any, position: int, prefix: str, make: type) -> Any:
+    shape = [int(size) for size in spec.shape]
+    return make(spec.name or (prefix if position == 0 else f"{prefix}_{position}"), type_of(spec.type), shape)
+
+
+class Adapter(Model):
+    """Tensor signatures become inputs as they are; column signatures become one input [-1] a column. Outputs follow
+    the signature; without output schema there is one, `predictions`, FP64 of any shape."""
+
+    platform = "mlflow_python_function"
+
+    def __init__(self, path: Path, settings: Mapping[str, str]):
+        self._path = path
+        self._model: Any = None
+        self._texts: list[str] = []
+        self._tensors = False
+
+    def load(self, folder: Path) -> None:
+        import mlflow.pyfunc
+
+        self._model = mlflow.pyfunc.load_model(str(self._path))
+        signature = self._model.metadata.signature
+        if signature is None or signature.inputs is None:
+            raise ValueError("the model has no signature: log it with signature=infer_signature(...)")
+        self._tensors = signature.inputs.is_tensor_spec()
+        if self._tensors:
+            self.inputs = [_tensor(spec, i, "input", Input) for i, spec in enumerate(signature.inputs.inputs)]
+        else:
+            self._read_columns(signature.inputs.inputs)
+        self.outputs = self._read_outputs(signature.outputs)
+
+    def _read_columns(self, specs: list[Any]) -> None:
+        self.columns = [
+            Column(str(spec.name if spec.name is not None else i), _type_name(spec), nullable=not spec.required)
+            for i, spec in enumerate(specs)
+        ]
+        optional = {column.name: not spec.required for column, spec in zip(self.columns, specs)}
+        self.inputs = [Input(column.name, column.type, [-1], optional[column.name]) for column in self.columns]
+        texts = [getattr(spec.type, "name", "") == "string" for spec in specs]
+        self._texts = [column.name for column, text in zip(self.columns, texts) if text]
+
+    @staticmethod
+    def _read_outputs(schema: Any) -> list[Output]:
+        if schema is None or not schema.inputs:
+            return [Output("predictions", "FP64", None)]
+        if schema.is_tensor_spec():
+            return [_tensor(spec, i, "predictions", Output) for i, spec in enumerate(schema.inputs)]
+        named = enumerate(schema.inputs)
+        return [Output(str(spec.name if spec.name is not None else "predictions"), _type_name(spec), [-1])
+                for _, spec in named]
+
+    def predict(self, inputs: Arrays) -> Any:
+        if self._tensors:
+            return self._named(self._model.predict(self._only(inputs)))
+        import pandas
+
+        texts = set(self._texts)
+        frame = {name: self._decoded(array) if name in texts else array for name, array in inputs.items()}
+        return self._named(self._model.predict(pandas.DataFrame(frame)))
+
+    @staticmethod
+    def _only(inputs: Arrays) -> Any:
+        """MLflow takes an array where there is one tensor without a name."""
+        return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
+
+    @staticmethod
+    def _decoded(array: np.ndarray) -> np.ndarray:
+        return np.array([value.decode() for value in array.reshape(-1).tolist()], dtype=object).reshape(array.shape)
+
+    def _named(self, result: Any) -> Any:
+        names = {spec.name for spec in self.outputs}
+        if hasattr(result, "columns") and hasattr(result, "to_numpy") and names <= set(map(str, result.columns)):
+            return {str(name): result[name].to_numpy() for name in result.columns}
+        if isinstance(result, Mapping):
+            return result
+        if isinstance(result, (list, tuple)) and len(self.outputs) > 1 and len(result) == len(self.outputs):
+            return list(result)
+        return {self.outputs[0].name: np.asarray(result.toarray() if hasattr(result, "toarray") else result)}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a model: preprocess, predict, postprocess, and the checks that its answer must pass."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from protean_worker.interface import Explanation, Model
+from protean_worker.signature import BYTES, NUMBERS, TYPES, Output, Signature
+
+
+_PLAIN = (np.ndarray, dict, list, tuple)
+"""What methods usually return: nothing to wait for, and cheaper to recognise than what is."""
+
+
+class Runner:
+    """Calls a loaded model. Not thread-safe."""
+
+    def __init__(self, model: Model, signature: Signature):
+        self._model = model
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._input_names = [spec.name for spec in signature.inputs]
+        self._outputs = [(spec, NUMBERS[spec.type], TYPES[NUMBERS[spec.type]][1]) for spec in signature.outputs]
+        self._names = [spec.name for spec in signature.outputs]
+        self._max_batch = model.max_batch
+        # A method that nobody has overridden is not called: it costs as much as moving a small tensor.
+        self._prepares = type(model).preprocess is not Model.preprocess
+        self._finishes = type(model).postprocess is not Model.postprocess
+        self.explains = type(model).explain is not Model.explain
+
+    def run(self, tensors: list[tuple[int, np.ndarray]], wanted: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:
+        """(index, number of the type, array) for each output wanted, in that order."""
+        inputs = {self._input_names[index]: array for index, array in tensors}
+        if self._max_batch is None:
+            answer = self._predict(inputs)
+        else:
+            answer = join([self._predict(part) for part in split_rows(inputs, self._max_batch)])
+        return [self._checked(index, answer) for index in wanted]
+
+    def explain(self, tensors: list[tuple[int, np.ndarray]]) -> Explanation:
+        inputs = {self._input_names[index]: array for index, array in tensors}
+        explanation = self._awaited(self._model.explain(inputs))
+        if not isinstance(explanation, Explanation):
+            raise TypeError(f"explain returned {type(explanation).__name__}, expected protean_worker.Explanation")
+        return explanation
+
+    def _predict(self, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+        prepared = self._awaited(self._model.preprocess(inputs)) if self._prepares else inputs
+        result = self._awaited(self._model.predict(prepared))
+        if isinstance(result, _PLAIN):
+            return self._finished(result)
+        if inspect.isgenerator(result):
+            parts = [self._finished(part) for part in result]
+        elif inspect.isasyncgen(result):
+            parts = [self._finished(part) for part in self._collected(result)]
+        else:
+            return self._finished(result)
+        if not parts:
+            raise ValueError("predict's generator ended without a single part")
+        return join(parts)
+
+    def _finished(self, result: Any) -> dict[str, Any]:
+        return self._named(self._awaited(self._model.postprocess(result)) if self._finishes else result)
+
+    def _awaited(self, value: Any) -> Any:
+        if isinstance(value, _PLAIN) or not inspect.isawaitable(value):
+            return value
+
+        async def wait() -> Any:
+            return await value
+
+        return self._event_loop().run_until_complete(wait())
+
+    def _collected(self, parts: Any) -> list[Any]:
+        async def collect() -> list[Any]:
+            return [part async for part in parts]
+
+        return self._event_loop().run_until_complete(collect())
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
+
+    def _named(self, answer: Any) -> dict[str, Any]:
+        names = self._names
+        if isinstance(answer, dict):
+            return answer
+        if isinstance(answer, Mapping):
+            return dict(answer)
+        if len(names) == 1 and not (isinstance(answer, (tuple, list)) and len(answer) == 1):
+            return {names[0]: answer}
+        if isinstance(answer, (tuple, list)) and len(answer) == len(names):
+            return dict(zip(names, answer))
+        found = f"{len(answer)} values" if isinstance(answer, (tuple, list)) else type(answer).__name__
+        raise TypeError(f"predict returned {found}, expected a dict with {names} or that many arrays")
+
+    def _checked(self, index: int, answer: dict[str, Any]) -> tuple[int, int, np.ndarray]:
+        spec, number, dtype = self._outputs[index]
+        if spec.name not in answer:
+            raise KeyError(f"predict returned {sorted(answer)}, expected an output '{spec.name}'")
+        array = np.asarray(answer[spec.name])
+        if number != BYTES and array.dtype != dtype:
+            if not np.can_cast(array.dtype, dtype, "same_kind"):
+                raise TypeError(f"output '{spec.name}': an array of {array.dtype}, expected {dtype} ({spec.type})")
+            array = array.astype(dtype)
+        check_shape(spec, array.shape)
+        return index, number, array
+
+
+def check_shape(spec: Output, shape: tuple[int, ...]) -> None:
+    """Errors: ValueError when `shape` is not what the output declares."""
+    if spec.shape is None:
+        return
+    fits = len(shape) == len(spec.shape) and all(want in (-1, got) for want, got in zip(spec.shape, shape))
+    if not fits:
+        raise ValueError(f"output '{spec.name}': shape {list(shape)}, expected {list(spec.shape)}")
+
+
+def split_rows(inputs: dict[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
+    """Parts of at most so many rows; inputs without a first dimension of that size are in every part."""
+    total = max((array.shape[0] for array in inputs.values() if array.ndim), default=1)
+    for begin in range(0, max(total, 1), rows):
+        yield {
+            name: array[begin : begin + rows] if array.ndim and array.shape[0] == total else array
+            for name, array in inputs.items()
+        }
+
+
+def join(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Parts of an answer as one, row after row."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]) for name in parts[0]}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker's loop: load once, then answer one request after another until the server ends the process."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import sys
+import traceback
+
+import numpy as np
+
+from protean_worker import channel as wire
+from protean_worker.channel import Channel, Request
+from protean_worker.interface import Explanation, InvalidInput, current_request_id
+from protean_worker.loading import load_model
+from protean_worker.logs import flush, redirect, write_line
+from protean_worker.runner import Runner
+from protean_worker.signature import NUMBERS, pack_signature, pack_text, pack_texts
+
+_UINT8, _FP64 = NUMBERS["UINT8"], NUMBERS["FP64"]
+_TRACEBACK_LINES_MAX = 40
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: bad value (model.py, line 12, in predict)`: the last line of the traceback and where it arose."""
+    text = traceback.format_exception_only(type(error), error)[-1].strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<protean_worker>")]
+    if not own:
+        return text
+    return f"{text} ({os.path.basename(own[-1].filename)}, line {own[-1].lineno}, in {own[-1].name})"
+
+
+def code_of(error: BaseException) -> int:
+    if isinstance(error, InvalidInput):
+        return wire.INVALID_ARGUMENT
+    if isinstance(error, MemoryError):
+        return wire.RESOURCE_EXHAUSTED
+    return wire.INTERNAL
+
+
+def _report(channel: Channel, what: str, error: BaseException) -> None:
+    code = code_of(error)
+    if code == wire.INVALID_ARGUMENT:
+        channel.fail(code, str(error) or "the model refused the request")
+        return
+    for line in "".join(traceback.format_exception(error)).splitlines()[-_TRACEBACK_LINES_MAX:]:
+        write_line("E", line)
+    channel.fail(code, f"{what} raised {describe(error)}")
+
+
+def _blob(index: int, data: bytes) -> tuple[int, int, np.ndarray]:
+    return index, _UINT8, np.frombuffer(data, np.uint8)
+
+
+def _load(channel: Channel, request: Request) -> Runner | None:
+    texts = request.tensors[0][1].tobytes().decode().split("\0")
+    settings = dict(zip(texts[0::2], texts[1::2]))
+    try:
+        model, signature = load_model(settings)
+        runner = Runner(model, signature)
+    except BaseException as error:  # noqa: BLE001 - whatever a model raises is its own failure
+        _report(channel, "loading it", error)
+        return None
+    notes = [f"Python {sys.version.split()[0]}, NumPy {np.__version__}"]
+    channel.answer([_blob(0, pack_signature(signature, runner.explains, notes))])
+    return runner
+
+
+def _explanation(explanation: Explanation) -> list[tuple[int, int, np.ndarray]]:
+    arrays = (explanation.base, explanation.values, explanation.totals)
+    names = pack_text(explanation.method) + pack_text(explanation.scale)
+    names += pack_texts(list(explanation.features)) + pack_texts(list(explanation.outputs))
+    answer = [(i, _FP64, np.asarray(array, np.float64)) for i, array in enumerate(arrays)]
+    return [*answer, _blob(3, names)]
+
+
+def _serve(channel: Channel, runner: Runner, request: Request) -> None:
+    current_request_id.set(request.id)
+    what = "explain" if request.op == wire.OP_EXPLAIN else "the model"
+    try:
+        if request.op == wire.OP_RUN:
+            answer = runner.run(request.tensors, request.outputs)
+        elif not runner.explains:
+            channel.fail(wire.UNIMPLEMENTED, "this model has no explain()")
+            return
+        else:
+            answer = _explanation(runner.explain(request.tensors))
+        channel.answer(answer)
+    except ConnectionError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as above; SystemExit and KeyboardInterrupt end nothing here
+        _report(channel, what, error)
+    finally:
+        flush()
+
+
+def main(descriptor: int) -> None:
+    """`descriptor`: the channel's socket. Returns when the server has gone or the model cannot be loaded."""
+    faulthandler.enable(2)
+    redirect()
+    channel = Channel(descriptor)
+    runner = _load(channel, channel.receive())
+    if runner is None:
+        return
+    gc.collect()
+    gc.freeze()
+    while True:
+        _serve(channel, runner, channel.receive())

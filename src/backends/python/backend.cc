@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backend's contract: from files and settings to a plan for workers.
+#include "backends/python/backend.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+#include "backends/python/interpreter.h"
+#include "backends/python/package.h"
+#include "backends/python/python_model.h"
+#include "backends/python/recognise.h"
+#include "backends/python/sandbox.h"
+#include "base/cpu_quota.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace protean {
+namespace {
+
+using namespace python;  // NOLINT(google-build-using-namespace): this file is the way into it
+
+constexpr std::uint32_t kWorkersMax = 64;
+constexpr std::uint64_t kMemoryBytesMin = std::uint64_t{64} << 20;
+
+/// What a Python program needs of the system to start, and what NumPy and its kin look at.
+constexpr const char* kSystemPaths[] = {"/usr/lib",
+                                        "/usr/lib32",
+                                        "/usr/lib64",
+                                        "/usr/libexec",
+                                        "/usr/share/zoneinfo",
+                                        "/usr/local/lib",
+                                        "/lib",
+                                        "/lib64",
+                                        "/etc/ld.so.cache",
+                                        "/etc/ld.so.conf",
+                                        "/etc/ld.so.conf.d",
+                                        "/etc/localtime",
+                                        "/proc/cpuinfo",
+                                        "/proc/meminfo",
+                                        "/proc/stat",
+                                        "/proc/sys/vm/overcommit_memory",
+                                        "/sys/devices/system/cpu",
+                                        "/sys/kernel/mm/transparent_hugepage"};
+/// And of name resolution and TLS, where the network is open.
+constexpr const char* kNetworkPaths[] = {"/etc/resolv.conf",
+                                         "/etc/hosts",
+                                         "/etc/nsswitch.conf",
+                                         "/etc/host.conf",
+                                         "/etc/gai.conf",
+                                         "/etc/services",
+                                         "/etc/ssl",
+                                         "/etc/pki",
+                                         "/usr/share/ca-certificates",
+                                         "/usr/lib/ssl",
+                                         "/run/systemd/resolve"};
+/// The dynamic linker, which the kernel starts for the interpreter.
+constexpr const char* kLinkers[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
+                                    "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"};
+
+/// A whole folder that holds one model's files; a file in the common folder has none of its own.
+bool is_own_folder(const ModelFiles& files) {
+  const auto name = files.folder.filename();
+  return name == files.model || (name == files.version && files.folder.parent_path().filename() == files.model);
+}
+
+FileRules file_rules(const ModelFiles& files, const PythonSettings& settings, const Interpreter& interpreter) {
+  FileRules rules;
+  rules.network = settings.network;
+  rules.readable.assign(std::begin(kSystemPaths), std::end(kSystemPaths));
+  if (settings.network) rules.readable.insert(rules.readable.end(), std::begin(kNetworkPaths), std::end(kNetworkPaths));
+  rules.readable.insert(rules.readable.end(), interpreter.folders.begin(), interpreter.folders.end());
+  rules.readable.insert(rules.readable.end(), settings.readable.begin(), settings.readable.end());
+  rules.readable.push_back(is_own_folder(files) ? files.folder : files.path);
+  rules.executable.assign(std::begin(kLinkers), std::end(kLinkers));
+  rules.executable.push_back(interpreter.program);
+  return rules;
+}
+
+std::vector<std::string> environment_of(const PythonSettings& settings, const std::string& folder,
+                                        std::uint32_t threads) {
+  const std::string count = std::to_string(std::max(threads, 1U));
+  std::vector<std::string> environment = {"LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + folder,
+                                          "PYTHONUNBUFFERED=1"};
+  for (const auto* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"}) {
+    environment.push_back(std::string(name) + "=" + count);
+  }
+  environment.insert(environment.end(), settings.environment.begin(), settings.environment.end());
+  return environment;
+}
+
+WorkerLog::Sink log_sink(const ModelFiles& files) {
+  return [model = files.model, version = files.version](const WorkerLine& line) {
+    if (line.request.empty()) {
+      log::write(line.level, "Python model", {{"model", model}, {"version", version}, {"line", line.text}});
+    } else {
+      log::write(line.level, "Python model",
+                 {{"model", model}, {"version", version}, {"request_id", line.request}, {"line", line.text}});
+    }
+  };
+}
+
+std::string pack_settings(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::string packed;
+  for (const auto& [key, value] : pairs) {
+    if (!packed.empty()) packed += '\0';
+    packed += key + '\0' + value;
+  }
+  return packed;
+}
+
+Status check(const PythonSettings& settings) {
+  const auto refuse = [](const std::string& what) { return fail(Code::kInvalidArgument, "Python workers: " + what); };
+  if (settings.workers < 1 || settings.workers > kWorkersMax) {
+    return refuse(std::to_string(settings.workers) + " for each model, expected 1 to " + std::to_string(kWorkersMax));
+  }
+  if (settings.run_time_max <= Duration::zero() || settings.load_time_max <= Duration::zero()) {
+    return refuse("a time-out of nothing, expected more");
+  }
+  if (settings.memory_bytes_max != 0 && settings.memory_bytes_max < kMemoryBytesMin) {
+    return refuse(std::to_string(settings.memory_bytes_max) + " bytes of memory, expected at least " +
+                  std::to_string(kMemoryBytesMin));
+  }
+  return {};
+}
+
+/// One load: everything that is the same for all workers of a version. `sandboxes` outlive the workers.
+class LoadPlan {
+ public:
+  LoadPlan(const ModelFiles& files, const PythonSettings& settings, Interpreter interpreter, std::uint32_t threads)
+      : files_(files), settings_(settings), interpreter_(std::move(interpreter)), threads_(threads) {
+    memory_bytes_max_ = settings.memory_bytes_max != 0 ? settings.memory_bytes_max : usable_memory_bytes() / 2;
+  }
+
+  [[nodiscard]] Result<SlotPlan> slot(const std::string& model_settings) {
+    TRY(auto sandbox, Sandbox::make({file_rules(files_, settings_, interpreter_), settings_.network, memory_bytes_max_,
+                                     settings_.cpu_cores_max}));
+    missing_ = sandbox.missing();
+    SlotPlan plan;
+    plan.sandbox = std::make_shared<Sandbox>(std::move(sandbox));
+    auto& process = plan.worker.process;
+    process.program = interpreter_.program.string();
+    process.arguments = {process.program, "-I", "-B", "-X", "utf8", "-c", std::string(kStartCode)};
+    process.folder = std::filesystem::absolute(files_.folder).string();
+    process.environment = environment_of(settings_, process.folder, threads_);
+    process.sandbox = plan.sandbox.get();
+    plan.worker.bundle = worker_bundle();
+    plan.settings = model_settings;
+    plan.load_time_max = settings_.load_time_max;
+    plan.memory_bytes_max = memory_bytes_max_;
+    plan.log = log_sink(files_);
+    plan.model = files_.model;
+    plan.version = files_.version;
+    return plan;
+  }
+
+  [[nodiscard]] const std::string& missing() const noexcept { return missing_; }
+
+ private:
+  const ModelFiles& files_;
+  const PythonSettings& settings_;
+  const Interpreter interpreter_;
+  const std::uint32_t threads_;
+  std::uint64_t memory_bytes_max_ = 0;
+  std::string missing_;
+};
+
+class Python final : public PythonBackend {
+ public:
+  explicit Python(PythonOptions options) : options_(std::move(options)) {}
+
+  [[nodiscard]] std::string_view id() const noexcept override { return "python"; }
+  [[nodiscard]] std::string description() const override {
+    const auto found = find(options_.all.interpreter);
+    return found ? "python (" + found->string() + ")" : found.error().message;
+  }
+  [[nodiscard]] Result<bool> recognises(const std::filesystem::path& path) const override {
+    return is_python_model(path);
+  }
+  [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions& options) override {
+    return load_adapter(files, options, {{}, files.path});
+  }
+  [[nodiscard]] Result<std::unique_ptr<Model>> load_adapter(const ModelFiles& files, const LoadOptions& options,
+                                                            const PythonAdapter& adapter) override;
+
+ private:
+  static Result<std::filesystem::path> find(const std::string& configured) {
+    const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return find_interpreter(configured, path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
+  }
+  [[nodiscard]] const PythonSettings& settings_for(const std::string& model) const {
+    const auto own = options_.models.find(model);
+    return own == options_.models.end() ? options_.all : own->second;
+  }
+  Result<Interpreter> interpreter_for(const PythonSettings& settings);
+  Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files, const LoadOptions& options,
+                                              const PythonAdapter& adapter);
+
+  const PythonOptions options_;
+  std::mutex mutex_;
+  std::map<std::filesystem::path, Interpreter> asked_;  // guarded by mutex_
+};
+
+Result<Interpreter> Python::interpreter_for(const PythonSettings& settings) {
+  TRY(const auto program, find(settings.interpreter));
+  const std::lock_guard lock(mutex_);
+  if (const auto known = asked_.find(program); known != asked_.end()) return known->second;
+  TRY(auto interpreter, ask_interpreter(program));
+  log::info("Python found", {{"program", interpreter.program.string()}, {"version", interpreter.version}});
+  return asked_.emplace(program, std::move(interpreter)).first->second;
+}
+
+Result<std::unique_ptr<Model>> Python::load_checked(const ModelFiles& files, const LoadOptions& options,
+                                                    const PythonAdapter& adapter) {
+  const PythonSettings& settings = settings_for(files.model);
+  TRY(auto interpreter, interpreter_for(settings));
+  LoadPlan plan(files, settings, std::move(interpreter), options.intra_op_threads);
+  const std::string told = pack_settings({{"adapter", adapter.name},
+                                          {"path", std::filesystem::absolute(adapter.path).string()},
+                                          {"folder", std::filesystem::absolute(files.folder).string()}});
+  TRY(auto pool, WorkerPool::start(settings.workers, [&] { return plan.slot(told); }));
+  auto notes = pool->facts().notes;
+  notes.push_back(std::to_string(settings.workers) + (settings.workers == 1 ? " worker process" : " worker processes"));
+  if (settings.network) notes.emplace_back("may use the network");
+  if (!plan.missing().empty()) {
+    notes.push_back(plan.missing());
+    log::warning("Python model is not fully fenced in",
+                 {{"model", files.model}, {"version", files.version}, {"reason", plan.missing()}});
+  }
+  return std::make_unique<PythonModel>(std::move(pool), settings.run_time_max, std::move(notes));
+}
+
+Result<std::unique_ptr<Model>> Python::load_adapter(const ModelFiles& files, const LoadOptions& options,
+                                                    const PythonAdapter& adapter) {
+  auto model = [&]() -> Result<std::unique_ptr<Model>> {
+    if (!adapter.name.empty() && !options_.unpickle) {
+      return fail(Code::kFailedPrecondition,
+                  "only Python can run this model, and unpickling runs code: allow it with --python-unpickle");
+    }
+    return load_checked(files, options, adapter);
+  }();
+  if (model) return model;
+  auto error = std::move(model).error();
+  // What a model raises while it loads will be raised again: the repository need not try.
+  if (error.code == Code::kInternal) error.code = Code::kInvalidArgument;
+  error.message += " (model " + printable(files.model) + ", version " + printable(files.version) + ")";
+  return tl::unexpected<Error>(std::move(error));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PythonBackend>> make_python_backend(const PythonOptions& options) {
+  TRY_STATUS(check(options.all));
+  for (const auto& [model, settings] : options.models) TRY_STATUS(check(settings));
+  return std::make_unique<Python>(options);
+}
+
+}  // namespace protean

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker process and the memory it shares with the server: a request goes in, an answer comes out, or the process
+// is known to be of no use any more.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/python/answer_reader.h"
+#include "backends/python/descriptor.h"
+#include "backends/python/shared_memory.h"
+#include "backends/python/spawn.h"
+#include "backends/python/wire.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace protean::python {
+
+/// Bytes that the inputs of one request, or its outputs, may have.
+inline constexpr std::size_t kRegionBytesMax = std::size_t{1} << 31;
+
+/// `inputs`: by index in the signature; nullptr where an optional one was left out.  `id`: cut to kIdBytesMax.
+struct WorkerRequest {
+  Op op = Op::kRun;
+  std::span<const Tensor* const> inputs;
+  std::span<const std::size_t> outputs;
+  std::string_view id;
+};
+
+/// `plan`: without descriptors.  `bundle`: what bootstrap.py reads.
+struct WorkerPlan {
+  SpawnPlan process;
+  std::string_view bundle;
+};
+
+/// send(), receive() and exchange() by one thread at a time; the rest is thread-safe.
+class Worker {
+ public:
+  /// Starts the process and hands it its descriptors.  Errors: kUnavailable, kResourceExhausted.
+  static Result<std::unique_ptr<Worker>> start(const WorkerPlan& plan);
+
+  /// Writes the request and wakes the worker.  Errors: kInvalidArgument (more than fits), kResourceExhausted; nothing
+  /// was sent then.
+  [[nodiscard]] Status send(const WorkerRequest& request);
+  /// After reply_handle() became readable: the tensors or the worker's own refusal; nullopt when it was given more
+  /// memory and asked again.  Errors: as read_answer(), after which the worker is broken().
+  [[nodiscard]] Result<std::optional<std::vector<AnswerTensor>>> receive();
+  /// Both, waiting until `deadline`.
+  /// Errors: the worker's refusal; kDeadlineExceeded and kUnavailable (it ended meanwhile), after which it is broken().
+  [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, TimePoint deadline);
+
+  [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+  void kill() noexcept;
+  [[nodiscard]] const ChildProcess& process() const noexcept { return *process_; }
+  [[nodiscard]] int reply_handle() const noexcept { return reply_.get(); }
+  [[nodiscard]] int log_handle() const noexcept { return log_.get(); }
+
+ private:
+  Worker() = default;
+  Status open_channel();
+  Status start_process(const WorkerPlan& plan, Descriptor bundle, Descriptor log_end);
+  Status pass(char kind, std::span<const int> descriptors);
+  Status grow(SharedMemory& region, std::size_t bytes, char kind);
+  void wake(RequestHeader header);
+  void trim() const noexcept;
+  [[nodiscard]] std::span<std::byte> request_half() const noexcept { return {control_.data(), kHalfBytes}; }
+  [[nodiscard]] std::span<const std::byte> answer_half() const noexcept {
+    return {control_.data() + kHalfBytes, kHalfBytes};
+  }
+
+  // constant after start()
+  SharedMemory control_;
+  Descriptor wake_;   // the writing end of a pipe
+  Descriptor reply_;  // the reading end of another
+  Descriptor channel_;
+  Descriptor channel_end_;  // the worker's, until it has it
+  Descriptor log_;
+  std::unique_ptr<ChildProcess> process_;
+  // of the thread that sends and receives
+  SharedMemory requests_;
+  SharedMemory answers_;
+  std::uint64_t sequence_ = 0;
+  std::uint32_t descriptor_messages_ = 0;
+  std::atomic<bool> broken_{false};
+};
+
+}  // namespace protean::python

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random XGBoost models: objectives, boosters, multi-output strategies, categories, missing values, early stopping."""
+
+import numpy as np
+import pandas as pd
+import xgboost
+
+from random_models import Trained, features, labels_from, path_for, target_from
+
+OBJECTIVES = [
+    "reg:squarederror", "reg:squaredlogerror", "reg:pseudohubererror", "reg:absoluteerror", "reg:quantileerror",
+    "reg:logistic", "binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson", "reg:gamma", "reg:tweedie",
+    "survival:cox", "survival:aft", "multi:softmax", "multi:softprob", "rank:pairwise", "rank:ndcg", "rank:map",
+]
+
+
+def _parameters(rng, objective: str) -> dict:
+    parameters = {
+        "objective": objective,
+        "max_depth": int(rng.integers(1, 8)),
+        "eta": float(rng.uniform(0.05, 0.9)),
+        "min_child_weight": float(rng.choice([0, 1, 3])),
+        "lambda": float(rng.choice([0.01, 1, 5])),
+        "subsample": float(rng.choice([0.5, 1])),
+        "num_parallel_tree": int(rng.choice([1, 1, 3])),
+        "tree_method": str(rng.choice(["hist", "approx"])),
+        "grow_policy": str(rng.choice(["depthwise", "lossguide"])),
+        "seed": int(rng.integers(1 << 30)),
+        "nthread": 1,
+        "verbosity": 0,
+    }
+    if rng.random() < 0.3:
+        parameters |= {"booster": "dart", "rate_drop": 0.4, "skip_drop": 0.2,
+                       "normalize_type": str(rng.choice(["tree", "forest"]))}
+    if rng.random() < 0.2 and not objective.startswith("survival"):
+        parameters["base_score"] = float(rng.uniform(0.1, 0.9))
+    if objective == "reg:quantileerror":
+        parameters["quantile_alpha"] = [0.1, 0.5, 0.9][: int(rng.integers(1, 4))]
+    return parameters
+
+
+def _frame(rng, data: np.ndarray, texts: bool):
+    """Half of the columns as categories: texts, or numbers that are their own codes."""
+    frame = pd.DataFrame(data, columns=[f"column {i}" for i in range(data.shape[1])])
+    codes = data.astype(np.float32)
+    for column in range(0, data.shape[1], 2):
+        count = int(rng.integers(2, 40))
+        drawn = rng.integers(0, count, len(data))
+        gaps = np.isnan(data[:, column])
+        names = np.array([f"ca té{i}" if texts else i for i in range(count)], dtype=object)
+        values = pd.Series(names[drawn]).where(~gaps)
+        frame[frame.columns[column]] = pd.Categorical(values, categories=list(names))
+        codes[:, column] = np.where(gaps, np.nan, drawn)
+    return frame, codes
+
+
+def _matrix(rng, parameters: dict, table, score: np.ndarray):
+    objective = parameters["objective"]
+    classes = 0
+    if objective.startswith("multi"):
+        classes = parameters["num_class"] = int(rng.integers(2, 6))
+    labels = labels_from(score, objective, classes)
+    if objective.startswith("reg:squarederror") and rng.random() < 0.4:
+        labels = np.stack([labels, -labels, labels**2], axis=1)[:, : int(rng.integers(2, 4))]
+        parameters["multi_strategy"] = str(rng.choice(["one_output_per_tree", "multi_output_tree"]))
+        if parameters["multi_strategy"] == "multi_output_tree":
+            parameters["tree_method"] = "hist"
+            parameters.pop("booster", None)
+            parameters |= {"num_parallel_tree": 1}
+            for key in ("rate_drop", "skip_drop", "normalize_type"):
+                parameters.pop(key, None)
+    matrix = xgboost.DMatrix(table, labels, enable_categorical=True, nthread=1)
+    if objective == "survival:aft":
+        matrix.set_float_info("label_lower_bound", labels)
+        matrix.set_float_info("label_upper_bound", labels + 0.1)
+    if objective.startswith("rank"):
+        matrix.set_group([len(score) // 2, len(score) - len(score) // 2])
+    return matrix
+
+
+def make(seed: int, folder) -> Trained:
+    """One random model in JSON and UBJSON, and what Booster.predict() answers."""
+    rng = np.random.default_rng(seed)
+    objective = OBJECTIVES[seed % len(OBJECTIVES)]
+    parameters = _parameters(rng, objective)
+    missing = bool(rng.random() < 0.5)
+    data = features(rng, int(rng.integers(60, 200)), int(rng.integers(1, 12)), missing)
+    score = target_from(rng, data)
+    table, codes = data.astype(np.float32), data.astype(np.float32)
+    categorical = bool(rng.random() < 0.35)
+    if categorical:
+        table, codes = _frame(rng, data, texts=bool(rng.random() < 0.5))
+        parameters["max_cat_to_onehot"] = int(rng.choice([1, 4, 100]))
+    matrix = _matrix(rng, parameters, table, score)
+    booster = xgboost.train(parameters, matrix, int(rng.integers(1, 25)))
+    files = [path_for(folder, f"xgboost{seed}.{kind}") for kind in ("json", "ubj")]
+    for path in files:
+        booster.save_model(path)
+    # Category numbers, as the model sees them: the library maps texts to them, core/table.h does here.
+    kinds = ["c" if categorical and i % 2 == 0 else "q" for i in range(codes.shape[1])]
+    asked = xgboost.DMatrix(codes, feature_types=kinds, enable_categorical=True, nthread=1)
+
+    def predict(**options):
+        return booster.predict(asked, validate_features=False, **options)
+
+    expected = {
+        "prediction": predict(),
+        "margin": predict(output_margin=True),
+        "leaf_index": predict(pred_leaf=True).reshape(len(codes), -1),
+    }
+    if parameters.get("multi_strategy") != "multi_output_tree":
+        expected["contributions"] = predict(pred_contribs=True)
+    return Trained(f"XGBoost {parameters}, {categorical=}, {missing=}", files, codes, expected, exact=True)

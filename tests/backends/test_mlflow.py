@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders that MLflow itself writes here and now, served; answers are held against the libraries' own."""
+
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import paths
+from harness.server import serving
+
+mlflow = pytest.importorskip("mlflow")
+ROWS = 40
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    random = np.random.default_rng(7)
+    frame = pd.DataFrame({"age": random.uniform(18, 90, ROWS), "visits": random.integers(0, 9, ROWS)})
+    frame["risk"] = ((frame.age > 50) ^ (frame.visits > 4)).astype(np.int64)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def saved(table, tmp_path_factory):
+    """(models folder, what each library answers for the table)"""
+    import catboost
+    import lightgbm
+    import mlflow.catboost
+    import mlflow.lightgbm
+    import mlflow.xgboost
+    import xgboost
+    from mlflow.models import infer_signature
+
+    folder = tmp_path_factory.mktemp("mlflow") / "models"
+    features, target = table[["age", "visits"]], table["risk"]
+    options = {"signature": infer_signature(features, target), "pip_requirements": ["numpy"]}
+    example = {"input_example": features[:2]}
+    wanted = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        booster = xgboost.train({"max_depth": 3, "objective": "reg:squarederror"},
+                                xgboost.DMatrix(features, target), num_boost_round=5)
+        mlflow.xgboost.save_model(booster, str(folder / "xgboost"), **options, **example)
+        mlflow.xgboost.save_model(booster, str(folder / "versions" / "3"), **options)
+        wanted["xgboost"] = wanted["versions"] = booster.predict(xgboost.DMatrix(features))
+        wanted["contributions"] = booster.predict(xgboost.DMatrix(features), pred_contribs=True)
+
+        light = lightgbm.train({"verbose": -1, "min_data_in_leaf": 2}, lightgbm.Dataset(features, target), 5)
+        mlflow.lightgbm.save_model(light, str(folder / "lightgbm"), **options)
+        wanted["lightgbm"] = light.predict(features)
+
+        cat = catboost.CatBoostRegressor(iterations=5, depth=3, verbose=False, allow_writing_files=False)
+        cat.fit(features, target)
+        mlflow.catboost.save_model(cat, str(folder / "catboost"), format="json", **options)
+        wanted["catboost"] = cat.predict(features)
+    return folder, wanted
+
+
+@pytest.fixture(scope="module")
+def server(saved, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), saved[0]) as running:
+        yield running
+
+
+def records(table: pd.DataFrame) -> dict:
+    return {"records": table[["age", "visits"]].to_dict("records")}
+
+
+def output(reply, position: int = 0) -> np.ndarray:
+    assert reply.status == 200, reply.text
+    return np.array(reply.json()["outputs"][position]["data"])
+
+
+@pytest.mark.parametrize("model", ["xgboost", "versions", "lightgbm", "catboost"])
+def test_native_flavors_answer_what_the_library_answers(server, saved, table, model):
+    found = output(server.curl.infer(model, records(table)))
+    assert found == pytest.approx(saved[1][model], abs=1e-6)
+
+
+def test_version_folders_have_their_numbers(server):
+    assert ("versions", "3") in server.index()
+
+
+def test_columns_are_the_signatures(server):
+    found = server.curl.get("/v2/models/xgboost").json()["columns"]
+    assert [(column["name"], column["datatype"]) for column in found] == [("age", "FP64"), ("visits", "INT64")]
+
+
+def test_the_signature_is_enforced_as_mlflow_does(server, table):
+    def error(record: dict) -> str:
+        return server.curl.infer("xgboost", {"records": [record]}).error()
+
+    def typed(kind: str, values: list) -> dict:
+        columns = [{"name": "age", "shape": [1], "datatype": "FP32", "data": [50]}]
+        return {"inputs": [*columns, {"name": "visits", "shape": [1], "datatype": kind, "data": values}]}
+
+    assert error({"visits": 3}).startswith("column 'age' is missing: expected FP64")
+    assert error({"age": 3, "visits": 2.5}).startswith("column 'visits': row 0 is 2.5, expected INT64")
+    assert error({"age": "old", "visits": 2}).startswith('column \'age\': row 0 is "old", expected FP64')
+    # Safe: int to long, float to double. Not safe: double to long, long to integer.
+    assert server.curl.infer("xgboost", typed("INT32", [3])).status == 200
+    refused = server.curl.infer("xgboost", typed("FP64", [3]))
+    assert refused.error().startswith("column 'visits': datatype FP64 does not convert to INT64 without loss")
+    # Columns in any order, and others than the signature's.
+    more = {"records": [{"nobody": "asked", "visits": 3, "age": 50}]}
+    same = {"records": [{"age": 50, "visits": 3}]}
+    assert output(server.curl.infer("xgboost", more)) == output(server.curl.infer("xgboost", same))
+
+
+def test_the_input_example_warms_the_model_and_is_the_line_to_paste(server, table):
+    age = float(table.age[0])
+    assert f'{{"records":[{{"age":{age!r},"visits":{table.visits[0]}}}]}}' in server.card()
+    assert "input_example" not in server.log()
+
+
+def test_trees_explain_themselves(server, saved, table):
+    reply = server.curl.post_json("/v2/models/xgboost/explain", records(table))
+    assert reply.status == 200, reply.text
+    found = reply.json()
+    assert found["method"] == "tree_shap" and found["additivity_error"] < 1e-5
+    assert found["features"] == ["age", "visits"]
+    values = np.array([row["contributions"] for row in found["outputs"][0]["rows"]])
+    assert values == pytest.approx(saved[1]["contributions"][:, :2], abs=1e-5)
+    assert found["outputs"][0]["base"] == pytest.approx(saved[1]["contributions"][0, 2], abs=1e-5)
+
+
+def test_an_onnx_flavor_is_served_by_onnx_runtime(start_server, tmp_path, examples):
+    folder = tmp_path / "models" / "iris"
+    folder.mkdir(parents=True)
+    shutil.copy(paths.EXAMPLE_MODELS / "iris" / "2" / "model.onnx", folder / "model.onnx")
+    (folder / "MLmodel").write_text(
+        "flavors:\n  onnx:\n    data: model.onnx\n  python_function:\n    loader_module: mlflow.onnx\n"
+        'signature:\n  inputs: \'[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}]\'\n'
+    )
+    server = start_server(folder.parent)
+    row = [5.1, 2.5, 3.0, 1.1]
+    tensor = {"name": "measurements", "shape": [1, 4], "datatype": "FP64", "data": row}
+    wanted = output(examples.curl.infer("iris", {"inputs": [tensor | {"datatype": "FP32"}]}, version="2"), 1)
+    assert output(server.curl.infer("iris", {"inputs": [tensor]}), 1) == pytest.approx(wanted)
+
+
+@pytest.fixture(scope="module")
+def python_folder(table, tmp_path_factory):
+    """A model that only Python can run."""
+    import mlflow.pyfunc
+    from mlflow.models import infer_signature
+
+    class Doubler(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            return model_input["age"].to_numpy() * 2 + model_input["visits"].to_numpy()
+
+    folder = tmp_path_factory.mktemp("pyfunc") / "models"
+    signature = infer_signature(table[["age", "visits"]], table["age"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            str(folder / "doubler"), python_model=Doubler(), signature=signature, pip_requirements=["numpy"]
+        )
+    return folder
+
+
+def test_a_python_function_runs_in_the_worker_where_that_is_allowed(start_server, python_folder, table):
+    server = start_server(python_folder, "--python", sys.executable, "--python-unpickle")
+    found = output(server.curl.infer("doubler", records(table)))
+    assert found == pytest.approx(table.age * 2 + table.visits)
+    assert "column 'age' is missing" in server.curl.infer("doubler", {"records": [{"visits": 1}]}).error()
+
+
+def test_a_python_function_is_refused_where_it_is_not_allowed(start_server, python_folder):
+    row = start_server(python_folder, "--python", sys.executable).index()["doubler", "1"]
+    assert row["state"] == "UNAVAILABLE"
+    assert "python_function: " in row["reason"]
+
+
+def test_hostile_folders_are_refused_with_a_reason_and_harm_nobody(start_server, tmp_path):
+    folder = tmp_path / "models"
+    texts = {
+        "outside": "flavors:\n  onnx:\n    data: ../../etc/passwd\n",
+        "objects": "flavors:\n  onnx: !!python/object/apply:os.system ['touch /tmp/never']\n",
+        "deep": "flavors:\n  onnx: " + "[" * 10_000,
+        "nobody": "flavors:\n  pytorch:\n    data: data\n",
+    }
+    for name, text in texts.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "MLmodel").write_text(text)
+    rows = start_server(folder).index()
+    for name, reason in {
+        "outside": "not a path within the model's folder",
+        "objects": "objects are not constructed",
+        "deep": "nested deeper than 32",
+        "nobody": "found the flavors pytorch",
+    }.items():
+        assert rows[name, "1"]["state"] == "UNAVAILABLE"
+        assert reason in rows[name, "1"]["reason"]
