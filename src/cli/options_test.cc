@@ -335,7 +335,7 @@ TEST(OptionTable, FieldsGoWithKindsAndNamesAreUnique) {
     Setting setting{&option, {format_value(option, options)}, "test"};
     if (auto& text = setting.values[0]; text.front() == '"') text = text.substr(1, text.size() - 2);
     if (option.kind == ValueKind::kListen) setting.values = {"127.0.0.1:1"};
-    if (option.name == "request-memory-max") setting.values = {"1GiB"};
+    if (option.name == "request-memory-max" || option.name == "python-memory-max") setting.values = {"1GiB"};
     const auto stored = store_setting(setting, options);
     EXPECT_TRUE(stored) << stored.error().message;
   }

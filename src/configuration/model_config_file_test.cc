@@ -203,6 +203,7 @@ TEST(ModelConfigText, SaysWhatWasFoundAndExpected) {
   EXPECT_THAT(error_of("[versions]\nlisted = [1, \"2\"]"), StartsWith("m/protean.toml:2: versions.listed: found an "));
   EXPECT_EQ(error_of("batch = 3"), "m/protean.toml:1: batch: found a number, expected a table [batch]");
   EXPECT_THAT(error_of("x = ["), StartsWith("m/protean.toml:1: "));
+  EXPECT_THAT(error_of("[~a]"), HasSubstr("saw '~'"));
 }
 
 TEST(ModelConfigText, RefusesKeysThatContradictEachOther) {

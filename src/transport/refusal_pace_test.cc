@@ -13,7 +13,7 @@ class RefusalPaceTest : public ::testing::Test {
   void answer(std::uint32_t times, bool refused) {
     for (std::uint32_t i = 0; i < times; ++i) pace_.count(refused);
   }
-  ManualClock clock_;
+  testing::ManualClock clock_;
   RefusalPace pace_;
 };
 

@@ -75,6 +75,8 @@ def _check(found, expected, what):
 
 
 def _outputs(model):
+    if hasattr(model, "get_support"):
+        return {"output": model.transform}  # a selection: RFE would also predict, by what it was made with
     ways = {"prediction": "predict", "probabilities": "predict_proba", "decision": "decision_function"}
     found = {name: getattr(model, method) for name, method in ways.items() if hasattr(model, method)}
     if not found or hasattr(model, "cluster_centers_"):
@@ -122,3 +124,33 @@ def test_an_estimator_that_is_not_served_is_named_with_the_way_out(probe, tmp_pa
     path.write_bytes(pickle.dumps(GaussianProcessRegressor().fit([[0.0], [1.0]], [0, 1])))
     with pytest.raises(Refused, match="GaussianProcessRegressor.*Python worker.*ONNX"):
         probe.load(path)
+
+
+def _explained():
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = load_breast_cancer(return_X_y=True)
+    models = {
+        "probabilities": [RandomForestClassifier(n_estimators=5, max_depth=5, random_state=1)],
+        "decision": [
+            GradientBoostingClassifier(n_estimators=5, random_state=1),
+            HistGradientBoostingClassifier(max_iter=5, random_state=1),
+            make_pipeline(StandardScaler(), LogisticRegression()),
+        ],
+    }
+    return [(model.fit(x, y), output, x[::40]) for output, group in models.items() for model in group]
+
+
+@pytest.mark.parametrize(("model", "output", "rows"), _explained())
+def test_contributions_add_up_to_what_the_model_says(probe, tmp_path, model, output, rows):
+    path = tmp_path / "model"
+    joblib.dump(model, path)
+    probe.load(path)
+    said = probe.run(rows)[output].reshape(len(rows), -1)
+    found = probe.run(rows, "explain")
+    np.testing.assert_allclose(found["totals"], said, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found["base"] + found["values"].sum(axis=1), found["totals"], rtol=0, atol=1e-5)

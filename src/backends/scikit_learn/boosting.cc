@@ -20,6 +20,7 @@ class Boosted final : public Grove {
   struct Parts {
     BoostLink link = BoostLink::kIdentity;
     EstimatorPtr encoder;
+    bool second_at_zero = false;
   };
   Boosted(EstimatorFacts facts, TreeEnsemble ensemble, std::vector<double> importances, Parts parts)
       : Grove(std::move(facts), std::move(ensemble), std::move(importances)), parts_(std::move(parts)) {}
@@ -42,8 +43,16 @@ class Boosted final : public Grove {
   }
   Status do_decision(const Frame& in, Matrix& out) const override { return raw(in, out); }
   Status do_predict(const Frame& in, Matrix& out) const override {
-    if (facts().classifies) return Estimator::do_predict(in, out);
     TRY_STATUS(raw(in, out));
+    if (facts().classifies) {
+      const Matrix scores = std::move(out);
+      choose_classes(scores, out);
+      // GradientBoostingClassifier, unlike the others, takes the second class at a margin of exactly zero.
+      for (std::size_t i = 0; i < scores.rows && parts_.second_at_zero && scores.cols == 1; ++i) {
+        if (scores.values[i] == 0) out.values[i] = 1;
+      }
+      return {};
+    }
     if (parts_.link == BoostLink::kExp) {
       for (auto& y : out.values) y = std::exp(y);
     }
@@ -286,6 +295,8 @@ Result<EstimatorPtr> make_gradient_boosting(const State& state) {
   Boosted::Parts parts;
   if (classes) {
     TRY_STATUS(classify(state, spec.outputs, facts));
+    facts.rule = PredictRule::kOwn;
+    parts.second_at_zero = true;
     const bool exponential = state.text_or("loss", "") == "exponential";
     parts.link = spec.outputs > 1 ? BoostLink::kSoftmax : exponential ? BoostLink::kHalfLogistic : BoostLink::kLogistic;
   }

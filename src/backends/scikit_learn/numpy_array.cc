@@ -210,6 +210,16 @@ Result<std::vector<std::size_t>> read_dimensions(const Value& value) {
     TRY_STATUS(add(value));
     return shape;
   }
+  if (value.is(Kind::kNpy)) {  // as scipy.sparse.save_npz() keeps it
+    TRY(const auto array, read_array(value));
+    if (array.count > kDimensionsMax || !array.type.is_number()) return broken("a shape that is no list of integers");
+    for (std::size_t i = 0; i < array.count; ++i) {
+      TRY(const double size, number_at(array, i));
+      if (!(size >= 0 && size <= static_cast<double>(kCountMax))) return broken("a dimension out of range");
+      shape.push_back(static_cast<std::size_t>(size));
+    }
+    return shape;
+  }
   if (!value.is_sequence() || value.size() > kDimensionsMax) return broken("its shape is " + value.describe());
   for (std::size_t i = 0; i < value.size(); ++i) TRY_STATUS(add(value.item(i)));
   return shape;
