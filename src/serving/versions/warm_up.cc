@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A batch that would take longer is warmed with fewer rows: a load must not take minutes for the largest batch.
-constexpr Duration kGeneratedRunMax = std::chrono::milliseconds(250);
+constexpr Duration kGeneratedRunMax = std::chrono::milliseconds(100);
 constexpr std::size_t kFilesMax = 256;
 
 /// One warm-up: what ran, what is to be told, when to stop.
