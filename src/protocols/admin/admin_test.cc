@@ -23,12 +23,12 @@ TEST(AdminJson, ReadsEveryKindOfValue) {
       parse_admin_json(R"( {"a":[1,-2,0.5,1e3,18446744073709551615,18446744073709551616],"b":{"c":null},"d":true} )");
   ASSERT_TRUE(value) << value.error().message;
   const auto& members = *value->as<JsonObject>();
-  const auto& numbers = *members[0].second.as<JsonArray>();
+  const auto& numbers = *members[0].value.as<JsonArray>();
   EXPECT_EQ(*numbers[0].as<std::uint64_t>(), 1U);
   for (const std::size_t i : {1U, 2U, 3U, 5U}) EXPECT_NE(numbers[i].as<JsonOtherNumber>(), nullptr);
   EXPECT_EQ(*numbers[4].as<std::uint64_t>(), UINT64_MAX);
-  EXPECT_NE((*members[1].second.as<JsonObject>())[0].second.as<JsonNull>(), nullptr);
-  EXPECT_TRUE(*members[2].second.as<bool>());
+  EXPECT_NE((*members[1].value.as<JsonObject>())[0].value.as<JsonNull>(), nullptr);
+  EXPECT_TRUE(*members[2].value.as<bool>());
 }
 
 TEST(AdminJson, ReadsEscapes) {

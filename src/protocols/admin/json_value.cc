@@ -79,7 +79,7 @@ class Reader {
       const std::size_t start = at_;
       if (!take("\"")) return expected("a name in quotes");
       TRY(std::string name, read_string());
-      if (std::ranges::find(members, name, &JsonObject::value_type::first) != members.end()) {
+      if (std::ranges::find(members, name, &JsonMember::name) != members.end()) {
         at_ = start;
         return expected(fmt::format("each name once, '{}' is repeated", printable(name)));
       }
@@ -87,7 +87,7 @@ class Reader {
       skip_space();
       if (!take(":")) return expected("':'");
       TRY(JsonValue value, read_value(depth));
-      members.emplace_back(std::move(name), std::move(value));
+      members.push_back({std::move(name), std::move(value)});
       skip_space();
       if (take("}")) return JsonValue{std::move(members)};
       if (!take(",")) return expected("',' or '}'");

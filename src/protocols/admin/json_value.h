@@ -18,9 +18,10 @@ inline constexpr std::size_t kAdminBytesMax = 1 << 20;
 inline constexpr std::size_t kAdminDepthMax = 8;
 
 struct JsonValue;
+struct JsonMember;
 using JsonArray = std::vector<JsonValue>;
 /// In the order given; names are unique.
-using JsonObject = std::vector<std::pair<std::string, JsonValue>>;
+using JsonObject = std::vector<JsonMember>;
 struct JsonNull {};
 /// A number that is not an unsigned integer of 64 bits: nothing here takes one.
 struct JsonOtherNumber {};
@@ -32,6 +33,11 @@ struct JsonValue {
   [[nodiscard]] const T* as() const noexcept {
     return std::get_if<T>(&value);
   }
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 /// `an array`, `null`, `"abc"`: what a message says was found.

@@ -38,9 +38,9 @@ Result<const JsonObject*> object_of(const JsonValue& value, std::string_view pla
 }
 
 Result<const JsonValue*> member_of(const JsonObject& object, std::string_view name, std::string_view place) {
-  const auto found = std::ranges::find(object, name, &JsonObject::value_type::first);
+  const auto found = std::ranges::find(object, name, &JsonMember::name);
   if (found == object.end()) return fail(Code::kInvalidArgument, fmt::format("{}: '{}' is missing", place, name));
-  return &found->second;
+  return &found->value;
 }
 
 Result<std::string> text_member(const JsonObject& object, std::string_view name, std::string_view place) {
