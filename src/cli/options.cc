@@ -20,6 +20,8 @@ namespace {
 constexpr std::string_view kVariablePrefix = "PROTEAN_";
 /// When the system does not tell how much memory there is.
 constexpr std::uint64_t kMemoryUnknown = std::uint64_t{4} << 30;
+/// The least that `python-memory-max` accepts.
+constexpr std::uint64_t kPythonMemoryMin = std::uint64_t{64} << 20;
 
 /// Variables that Kubernetes and Docker links set for a service called `protean` or `protean-x`; they are not
 /// meant for the server and must not keep it from starting.
@@ -79,7 +81,7 @@ ServeOptions machine_defaults() {
   const std::uint64_t quarter = (memory == 0 ? kMemoryUnknown : memory) / 4;
   options.request_memory_max = quarter < kMiB ? kMiB : quarter / kMiB * kMiB;
   options.model_memory_max = 3 * options.request_memory_max;
-  options.python_memory_max = 2 * options.request_memory_max;
+  options.python_memory_max = std::max(2 * options.request_memory_max, kPythonMemoryMin);
   options.origins.assign(option_table().size(), "default");
   for (const char* name : {"io-threads", "run-threads"}) origin_of(options, name) += ": " + cores.reason;
   origin_of(options, "intra-op-threads") += ": chosen for each model";

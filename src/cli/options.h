@@ -55,7 +55,7 @@ struct ServeOptions {
   std::size_t python_workers = 1;
   std::chrono::milliseconds python_run_timeout{30'000};
   std::chrono::milliseconds python_load_timeout{120'000};
-  std::size_t python_memory_max = 0;  // set to half of usable memory
+  std::size_t python_memory_max = std::size_t{2} << 30;  // set to half of usable memory
   bool python_network = false;
   std::filesystem::path python_readable;  // several with `:` between them
   bool python_unpickle = false;
