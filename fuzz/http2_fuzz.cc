@@ -58,7 +58,7 @@ struct Handler final : RequestHandler {
     Response response = make_response(200, "text/plain", exchange.body());
     if (count % 2 == 0) return exchange.respond(std::move(response));
     exchange.start(std::move(response));
-    exchange.write(Slice::of_static("piece"));
+    exchange.write(Slice::of_static("piece"), nullptr);
     exchange.finish();
   }
   void answer_kept() {

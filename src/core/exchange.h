@@ -30,9 +30,10 @@ class Exchange {
   virtual void respond(Response response) = 0;
 
   /// Answer in pieces of unknown total: start() once (its body is the first piece), then write()s, then
-  /// finish(). HTTP/1.1 sends them chunked.  Thread-safe, in the order called.
+  /// finish(). HTTP/1.1 sends them chunked, none are compressed. `until_sent` is let go, on any thread, once the piece
+  /// has left for the kernel or never will.  Thread-safe, in the order called.
   virtual void start(Response head) = 0;
-  virtual void write(Slice piece) = 0;
+  virtual void write(Slice piece, std::shared_ptr<const void> until_sent) = 0;
   virtual void finish() = 0;
 };
 

@@ -79,6 +79,9 @@ struct Response {
   std::vector<Slice> body;
   /// Observes the time from respond() until the last byte has left for the kernel.
   std::shared_ptr<metrics::Histogram> write_time;
+  /// Of a message of a stream, or of the start of an answer in pieces: let go, on any thread, once its last byte has
+  /// left for the kernel or never will.
+  std::shared_ptr<const void> until_sent;
   bool refused = false;  // for load alone: nothing was computed
 
   [[nodiscard]] std::size_t body_size() const noexcept;

@@ -40,6 +40,7 @@ struct RequestedOutput {
 /// `version`: as the client wrote it; empty means the default one.
 /// `outputs`: empty means all outputs of the signature that are not on_request, in its order.
 /// `priority`: 1 is served first, 9 last; 0: the model's default.
+/// `stream`: the client takes the answer in parts, if the model makes it so.
 struct InferRequest {
   std::string model;
   std::string version;
@@ -49,6 +50,7 @@ struct InferRequest {
   std::vector<RequestedOutput> outputs;
   TimePoint deadline = kNever;
   std::uint32_t priority = 0;
+  bool stream = false;
 };
 
 /// Takes what the request's parameters say about its scheduling: `priority` (1 to 9, 0 for the model's default) and

@@ -60,6 +60,7 @@ struct TableRules {
 /// one column each in this order; or there is one input [-1] a column, of its name, in this order. core/table.h
 /// brings what clients send into that form.
 /// `example`: a request in Open Inference Protocol JSON that the model's files bring along; empty: none.
+/// `streams`: the model can give its answer in parts (RunRequest::parts).
 struct Signature {
   std::string platform;
   std::vector<TensorSpec> inputs;
@@ -67,6 +68,16 @@ struct Signature {
   std::vector<Column> columns = {};
   TableRules table_rules = {};
   std::string example = {};
+  bool streams = false;
+};
+
+/// Takes an answer that is made bit by bit.
+class PartSink {
+ public:
+  virtual ~PartSink() = default;
+  /// Sends one part on: one tensor for each output asked for. May wait until the client has taken earlier parts.
+  /// Errors: kCancelled when nobody waits any more, kInternal for other tensors than asked for; the run ends with it.
+  [[nodiscard]] virtual Status part(std::vector<Tensor> outputs) = 0;
 };
 
 /// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
@@ -75,12 +86,15 @@ struct Signature {
 /// `background`: for explain() only: inputs whose rows stand for "this feature is unknown"; empty: the model's own way.
 /// `request_id`: as the client gave it, or those of the requests that share the run with commas between them (cut to
 /// 256 bytes); for logs.
+/// `parts`: where a model whose signature says `streams` sends its answer; run() then returns no tensors, and no part
+/// is sent after it returned. nullptr: the parts come joined, as one answer.
 struct RunRequest {
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
   std::stop_token cancel;
   std::span<const Tensor* const> background = {};
   std::string_view request_id = {};
+  PartSink* parts = nullptr;
 };
 
 /// What each feature added to each output, row by row: `base` [outputs] and the `values` [rows, features, outputs] of a

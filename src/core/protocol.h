@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "core/exchange.h"
@@ -29,6 +30,16 @@ class Protocol {
   /// Errors: an outcome that the dialect cannot express (BYTES that are no UTF-8 as JSON); encode_error() follows.
   [[nodiscard]] virtual Result<Response> encode(const RequestView& request, const Operation& operation,
                                                 Outcome outcome) const = 0;
+  /// One part of the answer to an InferRequest with `stream`: a message of a gRPC stream, or a piece of a body, whose
+  /// first one brings status and headers.  Errors: as encode().
+  [[nodiscard]] virtual Result<Response> encode_part(const RequestView& request, const Operation& operation,
+                                                     InferResult part) const {
+    return encode(request, operation, Outcome(std::move(part)));
+  }
+  /// What ends an HTTP answer of which parts have been sent: the piece that tells the client why.
+  [[nodiscard]] virtual Response encode_late_error(const RequestView& request, const Error& error) const {
+    return encode_error(request, error);
+  }
   [[nodiscard]] virtual Response encode_error(const RequestView& request, const Error& error) const = 0;
 };
 

@@ -2,6 +2,7 @@
 // How calls hand their results on, and the turn-taking of streamed messages.
 #include "server/call.h"
 
+#include "server/record.h"
 #include "server/request_path.h"
 
 namespace protean {
@@ -29,6 +30,29 @@ void Call::answer(Result<InferResult> result) {
   path_.finish(*this, std::move(result).map([](InferResult&& value) { return Outcome(std::move(value)); }));
 }
 
+void Call::send_part(Response part) {
+  const bool first = part_bytes == 0;
+  if (first) echo_request_id(head(), part);
+  part_bytes += part.body_size();
+  pass_part(std::move(part), first);
+}
+
+void ExchangeCall::pass_part(Response part, bool first) {
+  first ? exchange_->start(std::move(part)) : write(std::move(part));
+}
+
+void ExchangeCall::write(Response piece) {
+  for (std::size_t i = 0; i < piece.body.size(); ++i) {
+    const bool last = i + 1 == piece.body.size();
+    exchange_->write(std::move(piece.body[i]), last ? std::move(piece.until_sent) : nullptr);
+  }
+}
+
+void ExchangeCall::end_parts(std::optional<Response> late_error) {
+  if (late_error) write(*std::move(late_error));
+  exchange_->finish();
+}
+
 void StreamCalls::on_message(Slice message) {
   busy_.store(true);
   path_.serve(std::make_shared<StreamCall>(path_, shared_from_this(), std::move(message), Clock::system().now()));
@@ -39,6 +63,10 @@ void StreamCalls::on_half_close() { stream_->finish(std::nullopt, {}); }
 void StreamCalls::reply(Response response) {
   if (response.grpc_code) return stream_->finish(response.grpc_code, std::move(response.grpc_message));
   stream_->send(std::move(response));
+  answered();
+}
+
+void StreamCalls::answered() {
   busy_.store(false);
   if (draining_.load()) return finish_draining();
   stream_->next();

@@ -26,6 +26,10 @@ class Call : public InferCall, public CacheWaiter, public std::enable_shared_fro
   [[nodiscard]] virtual const Slice& body() const noexcept = 0;
   [[nodiscard]] virtual TimePoint complete_at() const noexcept = 0;
   virtual void reply(Response response) = 0;
+  /// Sends one part of an answer that comes in parts; counts in `part_bytes`.
+  void send_part(Response part);
+  /// The end of such an answer, with the piece that says why where it ends early. In place of reply().
+  virtual void end_parts(std::optional<Response> late_error) = 0;
   [[nodiscard]] RequestView view() const noexcept { return {head(), body()}; }
 
   void done(Result<InferResult> result, RunTimes run_times) override;
@@ -41,8 +45,11 @@ class Call : public InferCall, public CacheWaiter, public std::enable_shared_fro
   RunTimes times;
   std::optional<CacheLead> cache_lead;     // of a request that runs for others too
   std::optional<Explanation> explanation;  // of a request to explain, once its job has run
+  std::size_t part_bytes = 0;              // of the parts that have been sent; 0: none was
 
  private:
+  virtual void pass_part(Response part, bool first) = 0;
+
   RequestPath& path_;
 };
 
@@ -57,8 +64,12 @@ class ExchangeCall final : public Call {
   [[nodiscard]] bool cancelled() const noexcept override { return exchange_->cancelled(); }
   void on_cancel(std::function<void()> leave) override { exchange_->on_cancel(std::move(leave)); }
   void reply(Response response) override { exchange_->respond(std::move(response)); }
+  void end_parts(std::optional<Response> late_error) override;
 
  private:
+  void pass_part(Response part, bool first) override;
+  void write(Response piece);
+
   const std::shared_ptr<Exchange> exchange_;
 };
 
@@ -76,6 +87,8 @@ class StreamCalls final : public MessageStreamHandler, public std::enable_shared
   [[nodiscard]] const std::shared_ptr<MessageStream>& stream_handle() const noexcept { return stream_; }
   /// The answer to the message in work: sent, or the end of the stream if it is an error.
   void reply(Response response);
+  /// All answers to the message in work have been sent.
+  void answered();
   /// The message in work asked to be told of changes: no further message is read, and the stream counts as idle.
   void keep_open() { busy_.store(false); }
   /// Ends the stream now if it is idle, otherwise after the message in work.
@@ -101,9 +114,14 @@ class StreamCall final : public Call {
   [[nodiscard]] bool cancelled() const noexcept override { return calls_->stream().cancelled(); }
   void on_cancel(std::function<void()> leave) override { calls_->stream().on_cancel(std::move(leave)); }
   void reply(Response response) override { calls_->reply(std::move(response)); }
+  void end_parts(std::optional<Response> late_error) override {
+    late_error ? calls_->reply(*std::move(late_error)) : calls_->answered();
+  }
   [[nodiscard]] const std::shared_ptr<StreamCalls>& calls() const noexcept { return calls_; }
 
  private:
+  void pass_part(Response part, bool) override { calls_->stream().send(std::move(part)); }
+
   const std::shared_ptr<StreamCalls> calls_;
   const Slice message_;
   const TimePoint complete_at_;

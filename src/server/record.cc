@@ -30,7 +30,7 @@ void record_metrics(const Call& call, const Error* error, const StageTimes& time
   ModelMetrics& metrics = *call.version->metrics;
   metrics.requests->add();
   metrics.request_bytes->add(call.body().size());
-  metrics.response_bytes->add(response.body_size());
+  metrics.response_bytes->add(call.part_bytes + response.body_size());
   for (std::size_t i = 0; i < kStageCount; ++i) {
     if (times[i]) metrics.stages[i]->observe(static_cast<std::uint64_t>(times[i]->count()));
   }
@@ -51,7 +51,7 @@ void write_line(const Call& call, const AccessLog& log, const Response& response
     record.version = call.version ? std::string_view(call.version->version_text) : infer->version;
   }
   record.request_bytes = call.body().size();
-  record.response_bytes = response.body_size();
+  record.response_bytes = call.part_bytes + response.body_size();
   if (const auto trace = head.headers.find("traceparent")) record.trace = parse_traceparent(*trace);
   log.record(record);
 }
@@ -83,7 +83,11 @@ void record_call(const Call& call, const Error* error, const AccessLog& log, Res
     record.stages = times;
     write_line(call, log, response, record);
   }
-  if (const auto id = call.head().headers.find("x-request-id"); id && is_usable_request_id(*id)) {
+  echo_request_id(call.head(), response);
+}
+
+void echo_request_id(const RequestHead& head, Response& response) {
+  if (const auto id = head.headers.find("x-request-id"); id && is_usable_request_id(*id)) {
     response.headers.emplace_back("x-request-id", *id);
   }
 }

@@ -29,4 +29,7 @@ class UnresolvedRequests {
 /// transport observes the write stage, and echoes the client's x-request-id.  Thread-safe.
 void record_call(const Call& call, const Error* error, const AccessLog& log, Response& response);
 
+/// Gives the client's x-request-id back, if it sent a usable one.  Thread-safe.
+void echo_request_id(const RequestHead& head, Response& response);
+
 }  // namespace protean

@@ -12,6 +12,7 @@
 #include "core/table.h"
 #include "server/explain_job.h"
 #include "server/request_deadline.h"
+#include "server/stream_job.h"
 #include "serving/scheduling/batch.h"
 
 namespace protean {
@@ -114,6 +115,7 @@ Status RequestPath::prepare(Call& call) {
   const LoadedVersion& version = *call.version;
   auto status = prepare_inputs(*inference_of(call.operation), *version.signature);
   if (status && std::holds_alternative<ExplainRequest>(call.operation)) status = prepare_explanation(call);
+  if (status) prepare_stream(call);
   if (!status) status.error().message += fmt::format(" ({})", label_of(version));
   return status;
 }
@@ -147,6 +149,7 @@ void RequestPath::submit_loaded(const std::shared_ptr<Call>& call, Result<Versio
 
 void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   call.outcome_at = Clock::system().now();
+  if (call.part_bytes > 0) return finish_parts(call, outcome ? nullptr : &outcome.error());
   const RequestView view = call.view();
   const auto* result = outcome ? std::get_if<InferResult>(&*outcome) : nullptr;
   const CacheUse cache_use = result == nullptr ? CacheUse::kNone : result->cache_use;
@@ -158,6 +161,14 @@ void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   if (!encoded && !call.version) unresolved_.add(encoded.error().code);
   record_call(call, encoded ? nullptr : &encoded.error(), parts_.access_log, response);
   call.reply(std::move(response));
+}
+
+void RequestPath::finish_parts(Call& call, const Error* late_error) {
+  std::optional<Response> last;
+  if (late_error != nullptr) last = call.protocol->encode_late_error(call.view(), *late_error);
+  Response recorded = last ? *last : Response();
+  record_call(call, late_error, parts_.access_log, recorded);
+  call.end_parts(std::move(last));
 }
 
 std::shared_ptr<MessageStreamHandler> RequestPath::on_stream(std::shared_ptr<MessageStream> stream) {

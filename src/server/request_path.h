@@ -48,6 +48,8 @@ class RequestPath final : public RequestHandler {
   void run(std::shared_ptr<Call> call, Scheduler::Inline here = Scheduler::Inline::kAllowed);
   /// Encode, record, reply.
   void finish(Call& call, Result<Outcome> outcome);
+  /// The same for an answer of which parts have been sent.
+  void finish_parts(Call& call, const Error* late_error);
   /// Ends idle streams; busy ones end after the message in work.
   void drain();
 

@@ -43,9 +43,12 @@ class MemoryExchange final : public Exchange {
   [[nodiscard]] bool cancelled() const noexcept override { return false; }
   void on_cancel(std::function<void()>) override {}
   void respond(Response response) override { answer_.set_value(std::move(response)); }
-  void start(Response) override { FAIL() << "not expected here"; }
-  void write(Slice) override { FAIL() << "not expected here"; }
-  void finish() override { FAIL() << "not expected here"; }
+  void start(Response response) override {
+    EXPECT_TRUE(whole_.body.empty());
+    whole_ = std::move(response);
+  }
+  void write(Slice piece, std::shared_ptr<const void>) override { whole_.body.push_back(std::move(piece)); }
+  void finish() override { answer_.set_value(std::move(whole_)); }
 
   Response wait() { return answer_.get_future().get(); }
   RequestHead& mutable_head() { return head_; }
@@ -53,6 +56,7 @@ class MemoryExchange final : public Exchange {
  private:
   RequestHead head_;
   Slice body_;
+  Response whole_;  // of an answer in pieces
   std::promise<Response> answer_;
 };
 
@@ -68,15 +72,20 @@ class MemoryStream final : public MessageStream {
   [[nodiscard]] bool cancelled() const noexcept override { return gone; }
   void on_cancel(std::function<void()>) override {}
   void send(Response message) override { sent.push_back(text_of(message)); }
-  void next() override { ++asked; }
+  void next() override {
+    ++asked;
+    turns.release();
+  }
   void finish(std::optional<Code> code, std::string message) override {
     if (!finished) ended_with = code;
     finished = true;
     reason = std::move(message);
+    turns.release();
   }
 
   std::vector<std::string> sent;
   int asked = 0;
+  std::counting_semaphore<> turns{0};  // one for each next(), and the end
   bool gone = false;
   bool finished = false;
   std::optional<Code> ended_with;
@@ -98,6 +107,8 @@ class RequestPathTest : public ::testing::Test {
     folder_.write("m/1/model", "MODEL");
     folder_.write("bad/model", "MODEL broken");
     folder_.write("failing/model", "MODEL fails");
+    folder_.write("parts/model", "MODEL streams");
+    folder_.write("breaks/model", "MODEL streams fails");
     EXPECT_TRUE(repository_.start());
   }
   Response ask(std::string method, std::string path, std::string_view body = {}) {
@@ -313,6 +324,53 @@ TEST_F(RequestPathTest, EndsAStreamWithTheErrorOfAMessage) {
   const auto events = path_.on_stream(stream);
   events->on_message(padded("\x0a\x06nobody"));  // ModelInferRequest{model_name: "nobody"}
   EXPECT_EQ(stream->ended_with, Code::kNotFound);
+}
+
+TEST_F(RequestPathTest, SendsTheAnswerInPartsAsEvents) {
+  // What the model answers is each byte plus the 13 of its file.
+  const std::string body = R"({"id":"7","inputs":[{"name":"x","shape":[2],"datatype":"UINT8","data":[1,2]}]})";
+  const auto response = ask("POST", "/v2/models/parts/infer_stream", body);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.front().second, "text/event-stream; charset=utf-8");
+  const auto event = [](int value) {
+    return R"(data: {"model_name":"parts","model_version":"1","id":"7","outputs":)"
+           R"([{"name":"y","datatype":"UINT8","shape":[1],"data":[)" +
+           std::to_string(value) + "]}]}\n\n";
+  };
+  EXPECT_EQ(text_of(response), event(14) + event(15));
+  const auto plain = text_of(ask("POST", "/v2/models/m/infer_stream", body));
+  EXPECT_TRUE(plain.starts_with(R"(data: {"model_name":"m",)")) << plain;
+  EXPECT_EQ(plain.find("\n\n"), plain.size() - 2) << "a model without parts answers in one";
+  EXPECT_EQ(ask("POST", "/v2/models/parts/infer", body).status, 200);
+}
+
+TEST_F(RequestPathTest, TellsWhatEndedAnAnswerInParts) {
+  const std::string body = R"({"inputs":[{"name":"x","shape":[2],"datatype":"UINT8","data":[1,2]}]})";
+  const std::string text = text_of(ask("POST", "/v2/models/breaks/infer_stream", body));
+  const auto at = text.find("\n\n");
+  ASSERT_NE(at, std::string::npos) << text;
+  EXPECT_TRUE(text.starts_with("data: ")) << text;
+  EXPECT_EQ(text.substr(at + 2), "event: error\ndata: {\"error\":\"the model failed (model breaks, version 1)\"}\n\n");
+  const std::string at_once = R"({"inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":[2]}]})";
+  EXPECT_EQ(ask("POST", "/v2/models/breaks/infer_stream", at_once).status, 500);
+  const std::string binary = R"({"parameters":{"binary_data_output":true},)" + at_once.substr(1);
+  EXPECT_EQ(ask("POST", "/v2/models/breaks/infer_stream", binary).status, 400);
+}
+
+TEST_F(RequestPathTest, SendsThePartsOfAnAnswerAsMessages) {
+  const auto stream = std::make_shared<MemoryStream>("/inference.GRPCInferenceService/ModelStreamInfer");
+  const auto events = path_.on_stream(stream);
+  stream->turns.acquire();
+  // ModelInferRequest{model_name: "parts", inputs: {name: "x", datatype: "UINT8", shape: [2]},
+  // raw_input_contents: 0x0102}.
+  const std::string input = std::string("\x0a\x01x\x12\x05UINT8\x1a\x01\x02");
+  events->on_message(
+      padded("\x0a\x05parts\x2a" + std::string(1, static_cast<char>(input.size())) + input + "\x3a\x02\x01\x02"));
+  stream->turns.acquire();
+  ASSERT_EQ(stream->sent.size(), 2) << stream->reason;
+  EXPECT_TRUE(stream->sent[0].ends_with(std::string("\x32\x01\x0e"))) << "raw_output_contents, field 6";
+  EXPECT_TRUE(stream->sent[1].ends_with(std::string("\x32\x01\x0f")));
+  EXPECT_FALSE(stream->finished);
 }
 
 TEST_F(RequestPathTest, EndsAStreamAfterTheClientsLastMessage) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend for tests of this room: a model file is text starting with `MODEL`; words after it say how
 // it behaves: `broken` (does not load), `flaky` (fails to load, may be tried again), `cold` (cannot run), `picky`
-// (refuses every input), `fails` (on bytes above 1). Its memory is its size, its batch dimension is unknown. Runs
-// answer the input's first byte plus the file's size.
+// (refuses every input), `fails` (on bytes above 1), `streams` (answers each byte as a part). Its memory is its size,
+// its batch dimension is unknown. Runs answer the input's first byte plus the file's size.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +26,13 @@ class FakeModel final : public Model {
     signature_.platform = "fake";
     signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
     signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+    signature_.streams = content_.find("streams") != std::string::npos;
   }
   ~FakeModel() override { --alive_; }
 
   [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    if (request.parts != nullptr) return run_in_parts(request);
     const Tensor& input = *request.inputs.front();
     // Generated inputs hold zeros and ones: such a model passes its warm-up.
     const bool live = std::any_of(input.data.bytes.begin(), input.data.bytes.end(),
@@ -49,6 +51,16 @@ class FakeModel final : public Model {
   [[nodiscard]] ModelMemory memory() const noexcept override { return {content_.size(), 0}; }
 
  private:
+  Result<std::vector<Tensor>> run_in_parts(const RunRequest& request) {
+    for (std::size_t i = 0; i < request.inputs.front()->data.size(); ++i) {
+      const Tensor one{DataType::kUint8, {1}, request.inputs.front()->data.part(i, 1)};
+      const Tensor* const input = &one;
+      TRY(auto outputs, run({std::span(&input, 1), request.outputs, request.cancel}));
+      TRY_STATUS(request.parts->part(std::move(outputs)));
+    }
+    return std::vector<Tensor>();
+  }
+
   const std::string content_;
   std::atomic<int>& alive_;
   Signature signature_;

@@ -39,7 +39,11 @@ void OutputQueue::append(Slice slice) {
 }
 
 void OutputQueue::observe_sent(std::shared_ptr<metrics::Histogram> histogram, TimePoint start) {
-  marks_.push_back({sent_ + bytes_, std::move(histogram), start});
+  marks_.push_back({sent_ + bytes_, std::move(histogram), start, nullptr});
+}
+
+void OutputQueue::hold(std::shared_ptr<const void> owner) {
+  if (owner != nullptr && bytes_ > 0) marks_.push_back({sent_ + bytes_, nullptr, {}, std::move(owner)});
 }
 
 void OutputQueue::seal_tail() {
@@ -83,6 +87,7 @@ void OutputQueue::consume(std::size_t count, TimePoint now) {
 void OutputQueue::observe(TimePoint now) {
   const auto waiting = std::find_if(marks_.begin(), marks_.end(), [this](const Mark& m) { return m.position > sent_; });
   for (auto mark = marks_.begin(); mark != waiting; ++mark) {
+    if (mark->histogram == nullptr) continue;
     mark->histogram->observe(static_cast<std::uint64_t>(std::max<Duration::rep>(0, (now - mark->start).count())));
   }
   if (waiting == marks_.end()) {

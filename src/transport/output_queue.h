@@ -26,6 +26,9 @@ class OutputQueue {
   /// `histogram` observes the nanoseconds from `start` until everything appended so far has been sent.
   void observe_sent(std::shared_ptr<metrics::Histogram> histogram, TimePoint start);
 
+  /// Lets go of `owner` once everything appended so far has been sent, or with the queue.
+  void hold(std::shared_ptr<const void> owner);
+
   [[nodiscard]] bool empty() const noexcept { return bytes_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return bytes_; }
   /// Fills `vectors` from the front and returns how many it used.
@@ -37,9 +40,10 @@ class OutputQueue {
 
  private:
   struct Mark {
-    std::uint64_t position;  // in sent_ + bytes_ terms
-    std::shared_ptr<metrics::Histogram> histogram;
+    std::uint64_t position;                         // in sent_ + bytes_ terms
+    std::shared_ptr<metrics::Histogram> histogram;  // nullptr: nothing to observe
     TimePoint start;
+    std::shared_ptr<const void> held;
   };
   void seal_tail();
   void observe(TimePoint now);

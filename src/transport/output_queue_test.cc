@@ -48,6 +48,20 @@ TEST(OutputQueue, KeepsTheOrderOfSmallAndLargePieces) {
   }
 }
 
+TEST(OutputQueue, HoldsOwnersUntilWhatIsBeforeThemIsSent) {
+  OutputQueue queue;
+  const auto owner = std::make_shared<int>(1);
+  queue.hold(owner);
+  EXPECT_EQ(owner.use_count(), 1) << "nothing to wait for";
+  queue.append_copy("abc");
+  queue.hold(owner);
+  queue.append_copy("d");
+  EXPECT_EQ(take(queue, 2), "ab");
+  EXPECT_EQ(owner.use_count(), 2);
+  EXPECT_EQ(take(queue, 1), "c");
+  EXPECT_EQ(owner.use_count(), 1);
+}
+
 TEST(OutputQueue, TakesMoreWhileItIsHalfSent) {
   OutputQueue queue;
   queue.append_copy("abcdef");

@@ -248,6 +248,19 @@ TEST(OpenApi, TakesATableAsRecordsOrByColumn) {
   EXPECT_EQ(body["schema"]["properties"]["inputs"]["items"]["anyOf"].size(), 3U);
 }
 
+TEST(OpenApi, TellsWhichModelsAnswerInParts) {
+  Signature signature = houses();
+  const VersionStatus whole = version("whole", "1", true, signature);
+  signature.streams = true;
+  const std::vector<VersionStatus> versions = {version("parts", "1", true, signature), whole};
+  const json paths = json::parse(format_openapi(versions, "http://h"))["paths"];
+  EXPECT_FALSE(paths.contains("/v2/models/whole/infer_stream"));
+  const json& answer = paths["/v2/models/parts/infer_stream"]["post"]["responses"]["200"]["content"];
+  EXPECT_TRUE(answer.contains("text/event-stream")) << answer.dump();
+  EXPECT_EQ(answer.size(), 1U);
+  EXPECT_THAT(format_page(versions, "http://h"), HasSubstr("/v2/models/parts/infer_stream</code> sends the answer"));
+}
+
 TEST(ExamplePython, SendsOneArrayAColumn) {
   const std::string program = example_python("http://h:1", "m", "", houses());
   EXPECT_THAT(program, HasSubstr("inputs.append(http.InferInput(\"area\", [1], \"FP32\"))\n"

@@ -171,7 +171,16 @@ Json infer_operation(std::string_view id, std::string_view title, const VersionS
   return post;
 }
 
-/// The three paths of one model or version. `id`: unique in the document.
+/// The same question, answered with events; what their data holds is the answer of infer.
+Json stream_operation(std::string_view id, std::string_view title, const VersionStatus& version) {
+  Json post = infer_operation(id, title, version);
+  post["responses"]["200"]["content"] = {
+      {"text/event-stream",
+       {{"schema", {{"type", "string"}, {"description", "One event for each part; its data is a JSON answer."}}}}}};
+  return post;
+}
+
+/// The paths of one model or version. `id`: unique in the document.
 void add_model_paths(Json& paths, const VersionStatus& version, bool with_version, std::string_view id) {
   const std::string path = model_path(version.model, with_version ? version.version : "");
   const std::string title =
@@ -181,6 +190,9 @@ void add_model_paths(Json& paths, const VersionStatus& version, bool with_versio
   paths[path + "/ready"]["get"] = operation(fmt::format("ready_{}", id), fmt::format("Whether {} is ready", title),
                                             version.model, {{"type", "object"}});
   paths[path + "/infer"]["post"] = infer_operation(fmt::format("infer_{}", id), title, version);
+  if (version.signature->streams) {
+    paths[path + "/infer_stream"]["post"] = stream_operation(fmt::format("infer_stream_{}", id), title, version);
+  }
 }
 
 Json general_paths() {

@@ -152,6 +152,10 @@ std::string version_section(const VersionStatus& version, std::string_view url, 
            "</div></div>\n";
     out += fmt::format("<p class=\"path\"><b>POST</b> <code>{}/infer</code></p>\n",
                        escape_html(model_path(version.model, called)));
+    if (signature.streams) {
+      out += fmt::format("<p class=\"path\"><b>POST</b> <code>{}/infer_stream</code> sends the answer in parts</p>\n",
+                         escape_html(model_path(version.model, called)));
+    }
     out += code_block("curl", example_curl(url, version.model, called, signature));
     out += "<details class=\"more\"><summary>Python</summary>\n" +
            code_block("Python, tritonclient", example_python(url, version.model, called, signature)) + "</details>\n";

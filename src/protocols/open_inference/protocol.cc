@@ -9,6 +9,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "protocols/open_inference/event_stream.h"
 #include "protocols/open_inference/grpc_request.h"
 #include "protocols/open_inference/grpc_response.h"
 #include "protocols/open_inference/json_request.h"
@@ -99,6 +100,18 @@ class OpenInference : public Protocol {
                                             : encode_rest(request, operation, outcome);
   }
 
+  [[nodiscard]] Result<Response> encode_part(const RequestView& request, const Operation& operation,
+                                             InferResult part) const override {
+    if (request.head.wire == Wire::kGrpc) return encode_grpc(request, operation, Outcome(std::move(part)));
+    TRY(Response json, encode_json_infer(std::get<InferRequest>(operation), part));
+    return as_event(std::move(json), {});
+  }
+
+  [[nodiscard]] Response encode_late_error(const RequestView& request, const Error& error) const override {
+    Response json = encode_error(request, error);
+    return request.head.wire == Wire::kGrpc ? json : as_event(std::move(json), "error");
+  }
+
   [[nodiscard]] Response encode_error(const RequestView& request, const Error& error) const override {
     if (request.head.wire == Wire::kGrpc) return encode_grpc_error(error);
     const Route route = find_route(request.head.path);
@@ -122,6 +135,7 @@ class OpenInference : public Protocol {
     }
     switch (route.kind) {
       case RouteKind::kInfer: return decode_rest_infer(request, std::move(route));
+      case RouteKind::kInferStream: return decode_rest_stream(request, std::move(route));
       case RouteKind::kExplain: return decode_rest_explain(request, std::move(route));
       case RouteKind::kLive: return ServerLive{};
       case RouteKind::kReady: return ServerReady{};
@@ -144,6 +158,14 @@ class OpenInference : public Protocol {
     TRY(InferRequest infer, decode_json_infer(request.body, bytes, limits_));
     TRY_STATUS(complete(infer, request, std::move(route)));
     return infer;
+  }
+
+  Result<Operation> decode_rest_stream(const RequestView& request, Route route) const {
+    TRY(Operation operation, decode_rest_infer(request, std::move(route)));
+    auto& infer = std::get<InferRequest>(operation);
+    infer.stream = true;
+    TRY_STATUS(refuse_binary_outputs(infer));
+    return operation;
   }
 
   Result<Operation> decode_rest_explain(const RequestView& request, Route route) const {
@@ -173,6 +195,7 @@ class OpenInference : public Protocol {
         TRY(InferRequest infer, decode_grpc_infer(request.body, limits_));
         infer.deadline = request.head.deadline;
         TRY_STATUS(read_scheduling(infer, request.head.received_at));
+        infer.stream = *method == Method::kModelStreamInfer;
         return infer;
       }
       case Method::kModelReady: {
@@ -214,7 +237,8 @@ class OpenInference : public Protocol {
     if (const auto* result = std::get_if<InferResult>(&outcome)) {
       const auto* infer = std::get_if<InferRequest>(&operation);
       if (infer == nullptr) return no_match();
-      return encode_json_infer(*infer, *result);
+      TRY(Response json, encode_json_infer(*infer, *result));
+      return infer->stream ? as_event(std::move(json), {}) : json;
     }
     if (const auto* explanation = std::get_if<Explanation>(&outcome)) return encode_json_explanation(*explanation);
     if (const auto* truth = std::get_if<bool>(&outcome)) {

@@ -16,9 +16,11 @@ struct Pattern {
   std::string_view method;
 };
 
-constexpr std::array<Pattern, 15> kPatterns = {{
+constexpr std::array<Pattern, 17> kPatterns = {{
     {"/v2/models/{m}/infer", RouteKind::kInfer, "POST"},
     {"/v2/models/{m}/versions/{v}/infer", RouteKind::kInfer, "POST"},
+    {"/v2/models/{m}/infer_stream", RouteKind::kInferStream, "POST"},
+    {"/v2/models/{m}/versions/{v}/infer_stream", RouteKind::kInferStream, "POST"},
     {"/v2/models/{m}/explain", RouteKind::kExplain, "POST"},
     {"/v2/models/{m}/versions/{v}/explain", RouteKind::kExplain, "POST"},
     {"/v2/health/live", RouteKind::kLive, "GET"},

@@ -16,6 +16,7 @@ enum class RouteKind : unsigned char {
   kModelMetadata,
   kModelReady,
   kInfer,
+  kInferStream,
   kExplain,
   kIndex,
   kLoad,

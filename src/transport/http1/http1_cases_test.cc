@@ -115,7 +115,7 @@ void answer(Exchange& exchange) {
   }
   if (exchange.head().path != "/stream") return testing::answer_with_request(exchange);
   exchange.start(make_response(200, "text/plain", Slice::of("first")));
-  exchange.write(Slice::of("second"));
+  exchange.write(Slice::of("second"), nullptr);
   exchange.finish();
 }
 

@@ -43,10 +43,11 @@ void Http1Exchange::start(Response head) {
   if (move_on(State::kOpen, State::kStreaming)) send(Kind::kStart, std::move(head));
 }
 
-void Http1Exchange::write(Slice piece) {
+void Http1Exchange::write(Slice piece, std::shared_ptr<const void> until_sent) {
   if (state_.load() != State::kStreaming || piece.empty()) return;
   Response carrier;
   carrier.body.push_back(std::move(piece));
+  carrier.until_sent = std::move(until_sent);
   send(Kind::kPiece, std::move(carrier));
 }
 

@@ -60,7 +60,7 @@ class Http1Exchange final : public Exchange {
   void on_cancel(std::function<void()> leave) override;
   void respond(Response response) override;
   void start(Response head) override;
-  void write(Slice piece) override;
+  void write(Slice piece, std::shared_ptr<const void> until_sent) override;
   void finish() override;
 
  private:

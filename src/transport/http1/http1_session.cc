@@ -259,6 +259,7 @@ void Http1Session::on_answer(Answer answer) {
   const std::uint64_t at = answer.sequence - front_sequence_;
   if (at >= owed()) return;
   Owed& owed = owed_[owed_front_ + at];
+  if (answer.response.until_sent) owed.held.push_back(std::move(answer.response.until_sent));
   switch (answer.kind) {
     case Answer::Kind::kStart:
       owed.framing.chunked = true;
@@ -301,6 +302,7 @@ bool Http1Session::release_front() {
     for (Slice& piece : std::exchange(front.pieces, {})) {
       front.framing.http10 ? output.append(std::move(piece)) : write_chunk(output, std::move(piece));
     }
+    for (auto& held : std::exchange(front.held, {})) output.hold(std::move(held));
     if (front.finished && !front.aborted && !front.framing.http10) write_last_chunk(output);
   }
   if (!front.finished) return false;

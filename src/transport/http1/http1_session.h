@@ -49,6 +49,7 @@ class Http1Session final : public Session, private AnswerSink, private ChunkSink
     ResponseFraming framing;
     std::optional<Response> response;
     std::vector<Slice> pieces;
+    std::vector<std::shared_ptr<const void>> held;  // until the pieces are sent
     TimePoint answered_at{};
     bool head_sent = false;
     bool finished = false;

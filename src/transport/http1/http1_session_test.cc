@@ -136,17 +136,33 @@ TEST_F(Http1SessionTest, StreamsInChunks) {
   exchange.start(text("first"));
   EXPECT_THAT(rig.receive(), AllOf(HasSubstr("transfer-encoding: chunked\r\n"), HasSubstr("\r\n\r\n5\r\nfirst\r\n"),
                                    Not(HasSubstr("content-length"))));
-  exchange.write(Slice::of(std::string(17, 'x')));
+  exchange.write(Slice::of(std::string(17, 'x')), nullptr);
   EXPECT_EQ(rig.receive(), "11\r\n" + std::string(17, 'x') + "\r\n");
   exchange.finish();
   EXPECT_EQ(rig.receive(), "0\r\n\r\n");
   EXPECT_TRUE(rig.session->wants_read());
 }
 
+TEST_F(Http1SessionTest, LetsGoOfWhatAPieceHoldsOnceItIsSent) {
+  rig.feed(kGet);
+  Exchange& exchange = *rig.handler.exchanges[0];
+  const auto held = std::make_shared<int>(1);
+  Response head = text("first");
+  head.until_sent = held;
+  exchange.start(std::move(head));
+  EXPECT_EQ(held.use_count(), 2);
+  static_cast<void>(rig.receive());
+  EXPECT_EQ(held.use_count(), 1);
+  exchange.write(Slice::of("second"), held);
+  EXPECT_EQ(held.use_count(), 2);
+  static_cast<void>(rig.receive());
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST_F(Http1SessionTest, KeepsAStreamBackUntilItsTurn) {
   rig.feed(get("/1") + get("/2"));
   rig.handler.exchanges[1]->start(text("a"));
-  rig.handler.exchanges[1]->write(Slice::of("b"));
+  rig.handler.exchanges[1]->write(Slice::of("b"), nullptr);
   rig.handler.exchanges[1]->finish();
   EXPECT_EQ(rig.receive(), "");
   rig.handler.exchanges[0]->respond(text("one"));

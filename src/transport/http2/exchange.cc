@@ -67,10 +67,11 @@ void WholeExchange::start(Response head) {
   StreamHandle::send(CommandKind::kStart, std::move(head));
 }
 
-void WholeExchange::write(Slice piece) {
+void WholeExchange::write(Slice piece, std::shared_ptr<const void> until_sent) {
   if (state() != State::kStarted || piece.empty()) return;
   Response response;
   response.body.push_back(std::move(piece));
+  response.until_sent = std::move(until_sent);
   StreamHandle::send(CommandKind::kWrite, std::move(response));
 }
 

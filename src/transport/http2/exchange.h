@@ -62,7 +62,7 @@ class WholeExchange final : public Exchange, public StreamHandle {
   void on_cancel(std::function<void()> leave) override { listen(std::move(leave)); }
   void respond(Response response) override;
   void start(Response head) override;
-  void write(Slice piece) override;
+  void write(Slice piece, std::shared_ptr<const void> until_sent) override;
   void finish() override;
 
  private:

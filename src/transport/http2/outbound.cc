@@ -12,7 +12,11 @@ namespace protean::http2 {
 void Outbound::push(Slice piece) {
   if (piece.empty()) return;
   bytes_ += piece.size();
-  pieces_.push_back({std::move(piece), {}, 0});
+  pieces_.push_back({std::move(piece), {}, 0, nullptr});
+}
+
+void Outbound::hold(std::shared_ptr<const void> owner) {
+  if (owner != nullptr && front_ < pieces_.size()) pieces_.back().held = std::move(owner);
 }
 
 void Outbound::push_message(std::vector<Slice> parts, bool compressed) {
@@ -50,6 +54,7 @@ void Outbound::move_to(OutputQueue& out, std::size_t count) {
     }
     if (front_at_ == piece_size) {
       piece.slice = Slice();
+      out.hold(std::move(piece.held));
       ++front_;
       front_at_ = 0;
     }

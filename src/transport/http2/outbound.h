@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "base/buffer.h"
@@ -18,6 +19,8 @@ class Outbound {
   void push(Slice piece);
   /// One gRPC message: its prefix, then the parts.  Requires that they are together below 4 GiB.
   void push_message(std::vector<Slice> parts, bool compressed);
+  /// Lets go of `owner` once all that has been pushed so far is sent, or with this.
+  void hold(std::shared_ptr<const void> owner);
   /// Nothing more will be pushed.
   void close() noexcept { closed_ = true; }
   [[nodiscard]] bool closed() const noexcept { return closed_; }
@@ -31,6 +34,7 @@ class Outbound {
     Slice slice;
     std::array<std::byte, grpc::kPrefixBytes> prefix{};
     std::size_t prefix_size = 0;
+    std::shared_ptr<const void> held;
   };
   std::vector<Piece> pieces_;
   std::size_t front_ = 0;     // pieces before it are gone

@@ -132,6 +132,22 @@ HeadReader read(std::initializer_list<std::pair<std::string_view, std::string_vi
   return reader;
 }
 
+TEST(Http2Outbound, HoldsAnOwnerUntilItsMessageIsSent) {
+  Outbound outbound;
+  OutputQueue queue;
+  const auto owner = std::make_shared<int>(1);
+  outbound.push_message({Slice::of("abc")}, false);
+  outbound.hold(owner);
+  outbound.push_message({Slice::of("d")}, false);
+  outbound.move_to(queue, 7);
+  EXPECT_EQ(owner.use_count(), 2);
+  outbound.move_to(queue, 1);
+  queue.consume(7, TimePoint{});
+  EXPECT_EQ(owner.use_count(), 2) << "one byte of the message is not sent";
+  queue.consume(1, TimePoint{});
+  EXPECT_EQ(owner.use_count(), 1);
+}
+
 TEST(Http2HeadReader, SplitsTheTarget) {
   HeadReader reader =
       read({{":method", "GET"}, {":scheme", "https"}, {":authority", "[::1]:8080"}, {":path", "/a%2Fb?c?d"}});

@@ -74,6 +74,7 @@ void Http2Session::answer_http(Stream& stream, Response response, bool whole) {
   fields_.add("date", http_date_now());
   if (body_allowed && !stream.is_head) {
     for (auto& part : response.body) stream.out.push(std::move(part));
+    stream.out.hold(std::move(response.until_sent));
   }
   if (whole || !body_allowed || stream.is_head) stream.out.close();
   submit_head(stream, stream.out.size() > 0 || !stream.out.closed());
@@ -165,6 +166,7 @@ void Http2Session::write_piece(Stream& stream, Response response) {
   }
   if (!stream.answered || stream.out.closed() || out_of_bounds(stream)) return;
   for (auto& part : response.body) stream.out.push(std::move(part));
+  stream.out.hold(std::move(response.until_sent));
   resume(stream);
 }
 
@@ -185,6 +187,7 @@ void Http2Session::send_message(Stream& stream, Response message, bool compresse
   const bool first = !stream.answered;
   if (first) begin_grpc_answer(stream, message, compressed);
   stream.out.push_message(std::move(message.body), compressed);
+  stream.out.hold(std::move(message.until_sent));
   first ? submit_head(stream, true) : resume(stream);
 }
 

@@ -105,7 +105,7 @@ TEST(GrpcUnary, CollectsAnAnswerInPiecesIntoOneMessage) {
   const auto id = pair.call(kUnary, "x");
   pair.run();
   pair.handler.exchanges[0]->start(message("one "));
-  pair.handler.exchanges[0]->write(Slice::of_static("two"));
+  pair.handler.exchanges[0]->write(Slice::of_static("two"), nullptr);
   pair.handler.exchanges[0]->finish();
   pair.run();
   EXPECT_EQ(pair.answer(id).body, framed("one two"));

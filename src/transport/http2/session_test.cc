@@ -123,13 +123,13 @@ TEST(Http2Session, StreamsAnAnswerInPieces) {
   pair.run();
   EXPECT_EQ(pair.answer(id).body, "one ");
   EXPECT_EQ(pair.answer(id).field("content-length"), "");
-  exchange.write(Slice::of_static("two "));
-  exchange.write(Slice::of_static("three"));
+  exchange.write(Slice::of_static("two "), nullptr);
+  exchange.write(Slice::of_static("three"), nullptr);
   pair.run();
   EXPECT_EQ(pair.answer(id).body, "one two three");
   EXPECT_FALSE(pair.answer(id).ended);
   exchange.finish();
-  exchange.write(Slice::of_static("late"));
+  exchange.write(Slice::of_static("late"), nullptr);
   pair.run();
   EXPECT_TRUE(pair.answer(id).closed);
   EXPECT_EQ(pair.answer(id).body, "one two three");

@@ -45,7 +45,7 @@ TEST(Http2Threads, PiecesKeepTheirOrder) {
     exchange->start(make_response(200, "text/plain", {}));
     for (int i = 0; i < 1000; ++i) {
       expected += std::to_string(i);
-      exchange->write(Slice::of(std::to_string(i)));
+      exchange->write(Slice::of(std::to_string(i)), nullptr);
     }
     exchange->finish();
   });
