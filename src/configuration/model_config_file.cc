@@ -9,10 +9,10 @@
 #include <optional>
 #include <vector>
 
+#include "base/replace_file.h"
 #include "base/text.h"
 #include "configuration/column_config.h"
 #include "configuration/model_config_keys.h"
-#include "configuration/replace_file.h"
 #include "configuration/toml_file.h"
 
 namespace protean {

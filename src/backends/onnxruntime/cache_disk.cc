@@ -65,16 +65,6 @@ Status write_file(const std::filesystem::path& path, std::string_view content) {
   return write_all(fd.get(), path, content);
 }
 
-Status replace_file(const std::filesystem::path& path, std::string_view content) {
-  std::string name = (path.parent_path() / ".file-XXXXXX").native();
-  const FileDescriptor fd(::mkostemp(name.data(), O_CLOEXEC));  // mode 0600
-  if (!fd.valid()) return disk_error(path, errno);
-  auto status = write_all(fd.get(), path, content);
-  if (status && ::rename(name.c_str(), path.c_str()) != 0) status = disk_error(path, errno);
-  if (!status) ::unlink(name.c_str());
-  return status;
-}
-
 Status sync(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() || ::fsync(fd.get()) != 0) return disk_error(path, errno);

@@ -28,8 +28,6 @@ namespace protean {
 
 /// Makes `path`, mode 0600, in place of nothing; brings it to the disk.  Errors: kUnavailable.
 [[nodiscard]] Status write_file(const std::filesystem::path& path, std::string_view content);
-/// write_file() under another name first, then renamed: readers see the old content or the new.
-[[nodiscard]] Status replace_file(const std::filesystem::path& path, std::string_view content);
 /// fsync of a file or a folder.  Errors: kUnavailable.
 [[nodiscard]] Status sync(const std::filesystem::path& path);
 

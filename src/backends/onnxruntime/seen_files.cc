@@ -7,12 +7,14 @@
 #include "backends/onnxruntime/cache_disk.h"
 #include "backends/onnxruntime/facts_codec.h"
 #include "backends/onnxruntime/onnx_wire.h"
+#include "base/replace_file.h"
 #include "base/sha256.h"
 
 namespace protean {
 namespace {
 
 /// Longer than the step of any file system's clock (2 s on FAT).
+constexpr unsigned kKeyFileMode = 0600;
 constexpr std::int64_t kSettledNs = 2'000'000'000;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 20;
 constexpr std::uint32_t kExternal = 1, kLocation = 1, kStamp = 2;
@@ -64,7 +66,7 @@ Status remember_key(const std::filesystem::path& cache, std::string_view environ
     append_text_field(message, kStamp, encode_stamp(file.stamp));
     append_text_field(out, kExternal, message);
   }
-  return replace_file(place_of(cache, environment, model.model), out + sha256_hex(out));
+  return replace_file(place_of(cache, environment, model.model), out + sha256_hex(out), kKeyFileMode);
 }
 
 std::optional<std::string> recall_key(const std::filesystem::path& cache, std::string_view environment,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Temporary file, fsync, rename, fsync of the folder.
-#include "configuration/replace_file.h"
+#include "base/replace_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -53,9 +53,9 @@ tl::unexpected<Error> failed(const std::filesystem::path& file, int number) {
 
 }  // namespace
 
-Status replace_file(const std::filesystem::path& file, std::string_view text) {
+Status replace_file(const std::filesystem::path& file, std::string_view text, unsigned mode_of_new) {
   struct stat facts {};
-  const mode_t mode = ::lstat(file.c_str(), &facts) == 0 ? facts.st_mode & 0777 : 0644;
+  const mode_t mode = ::lstat(file.c_str(), &facts) == 0 ? facts.st_mode & 0777 : mode_of_new;
   auto folder = file.parent_path();
   if (folder.empty()) folder = ".";
   std::string beside = (folder / ("." + file.filename().string() + ".XXXXXX")).string();
