@@ -7,6 +7,7 @@
 #include "backends/scikit_learn/decompress.h"
 #include "backends/scikit_learn/pickle_reader.h"
 #include "backends/scikit_learn/skops_reader.h"
+#include "backends/scikit_learn/value_graph.h"
 
 namespace protean::sklearn {
 
@@ -37,6 +38,7 @@ Result<std::unique_ptr<ObjectFile>> ObjectFile::read(Buffer bytes) {
     TRY(const auto schema, outer.read("schema.json"));
     file->pool_ = std::make_unique<ValuePool>(file->bytes_.size() + schema.size());
     TRY(file->root_, read_skops(outer, file->archives_, *file->pool_));
+    TRY_STATUS(check_value_graph(*file->pool_, file->root_));
     return file;
   }
   const auto compression = detect_compression(bytes.text());
@@ -48,6 +50,7 @@ Result<std::unique_ptr<ObjectFile>> ObjectFile::read(Buffer bytes) {
   file->bytes_ = std::move(bytes);
   file->pool_ = std::make_unique<ValuePool>(file->bytes_.size());
   TRY(file->root_, read_pickle(file->bytes_.text(), *file->pool_));
+  TRY_STATUS(check_value_graph(*file->pool_, file->root_));
   return file;
 }
 
