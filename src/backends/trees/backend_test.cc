@@ -142,6 +142,30 @@ TEST_F(TreesBackend, ExplainsWithAndWithoutABackground) {
   EXPECT_EQ(values[1], 2);
 }
 
+TEST_F(TreesBackend, CountsTheTablesOfContributionsOnceTheyAreThere) {
+  const auto model = load(test::kXgboost);
+  const auto before = (*model)->memory().private_bytes;
+  const auto input = matrix({0, 1}, 2);
+  const Tensor* inputs[] = {&input};
+  const std::size_t prediction[] = {0};
+  ASSERT_TRUE((*model)->run({inputs, prediction, {}}));
+  EXPECT_EQ((*model)->memory().private_bytes, before);
+  const std::size_t contributions[] = {3};
+  ASSERT_TRUE((*model)->run({inputs, contributions, {}}));
+  // Three nodes' edges: two doubles and four numbers of 32 bits each.
+  EXPECT_GE((*model)->memory().private_bytes, before + 3 * 32);
+}
+
+TEST_F(TreesBackend, CountsColumnsAndCategories) {
+  std::string text(test::kXgboost);
+  const auto short_names = (*load(text))->memory().private_bytes;
+  const auto at = text.find("\"feature_names\"");
+  const auto name = text.find("\"a\"", at);
+  ASSERT_NE(name, std::string::npos);
+  text.replace(name, 3, '"' + std::string(10'000, 'n') + '"');
+  EXPECT_GE((*load(text))->memory().private_bytes, short_names + 10'000);
+}
+
 TEST_F(TreesBackend, TakesOneInputAColumnWhereCategoriesAreTexts) {
   const std::string text =
       R"({"features_info":{"categorical_features":[{"feature_id":"c","feature_index":0,"flat_feature_index":0,)"

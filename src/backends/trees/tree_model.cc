@@ -51,6 +51,24 @@ std::vector<double> linked(std::span<const double> margins, std::size_t outputs,
   return out;
 }
 
+std::uint64_t bytes_of(const std::vector<std::string>& texts) {
+  std::uint64_t bytes = texts.capacity() * sizeof(std::string);
+  for (const auto& text : texts) bytes += text.capacity();
+  return bytes;
+}
+
+std::uint64_t bytes_of(const std::vector<Column>& columns) {
+  std::uint64_t bytes = columns.capacity() * sizeof(Column);
+  for (const auto& column : columns) bytes += column.name.capacity() + bytes_of(column.categories);
+  return bytes;
+}
+
+std::uint64_t bytes_of(const std::vector<std::vector<std::uint32_t>>& lists) {
+  std::uint64_t bytes = lists.capacity() * sizeof(lists[0]);
+  for (const auto& list : lists) bytes += list.capacity() * sizeof(std::uint32_t);
+  return bytes;
+}
+
 /// Probabilities of both classes from that of the second.
 template <typename T>
 std::vector<double> both(std::span<const double> second) {
@@ -78,6 +96,8 @@ TreeModel::TreeModel(TreeModelSpec spec, TreeEnsemble ensemble)
   }
   signature_.columns = spec_.columns;
   describe_outputs();
+  description_bytes_ = 2 * bytes_of(spec_.columns) + bytes_of(spec_.class_labels) +
+                       bytes_of(spec_.notes) + bytes_of(spec_.hashed);
 }
 
 void TreeModel::describe_outputs() {
@@ -116,7 +136,10 @@ Result<std::unique_ptr<TreeModel>> TreeModel::make(TreeModelSpec spec) {
 }
 
 Result<const TreeShap*> TreeModel::shap() {
-  std::call_once(shap_once_, [this] { shap_.emplace(TreeShap::make(ensemble_)); });
+  std::call_once(shap_once_, [this] {
+    shap_.emplace(TreeShap::make(ensemble_));
+    if (*shap_) shap_bytes_ = (*shap_)->memory_bytes();
+  });
   if (!*shap_) return tl::unexpected<Error>(shap_->error());
   return &**shap_;
 }
@@ -216,6 +239,14 @@ Result<Contributions> TreeModel::explain(const RunRequest& request) {
   return result;
 }
 
-ModelMemory TreeModel::memory() const noexcept { return {ensemble_.memory_bytes(), 0}; }
+std::vector<std::string> TreeModel::load_notes() const {
+  std::vector<std::string> notes = {spec_.summary};
+  notes.insert(notes.end(), spec_.notes.begin(), spec_.notes.end());
+  return notes;
+}
+
+ModelMemory TreeModel::memory() const noexcept {
+  return {sizeof(*this) + ensemble_.memory_bytes() + description_bytes_ + shap_bytes_, 0};
+}
 
 }  // namespace protean

@@ -138,6 +138,7 @@ Result<TreeModelSpec> finish_xgboost(XgboostFacts facts, std::vector<TreeSpec> t
                               facts.objective, trees.size());
   ensemble.trees = std::move(trees);
   model.columns = std::move(facts.columns);
+  model.notes = std::move(facts.notes);
   model.link = objective->link;
   model.classification = objective->classification;
   model.probability_link = ensemble.outputs > 1 && facts.classes > 1 ? Link::kSoftmax : Link::kSigmoid;

@@ -19,6 +19,7 @@ namespace protean {
 /// `base_is_margin`.
 /// `groups`: the output of each tree.  `drop_weights`: DART's, one a tree, else empty.
 /// `best_iteration`: of a file that the scikit-learn wrapper wrote, which predicts with the iterations up to that one.
+/// `notes`: what people should know, for the model's status.
 /// `iteration_ends`: where known, the number of trees after each iteration, beginning with 0.
 struct XgboostFacts {
   std::string version;
@@ -34,6 +35,7 @@ struct XgboostFacts {
   std::optional<std::uint64_t> best_iteration;
   std::vector<std::uint64_t> iteration_ends;
   std::vector<Column> columns;
+  std::vector<std::string> notes;
 
   [[nodiscard]] std::uint32_t outputs() const noexcept { return std::max({1U, classes, targets}); }
 };
