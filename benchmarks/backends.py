@@ -26,6 +26,8 @@ import measure
 import report
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVED_NOTE = ("One row, one connection. Each cell: the server's CPU a request less the library's time for the row, in "
+               "us (in brackets the whole CPU, and the client's p50).")
 PACKAGES = ("xgboost-cpu", "lightgbm", "catboost", "scikit-learn", "mlflow-skinny", "numpy")
 
 
@@ -81,6 +83,8 @@ def main():
                 print(f"   {row['what']}: {row['measured']}" + (f" ({row['aim']})" if "aim" in row else ""), flush=True)
     facts = facts_text(onnxruntime)
     table = table_of(results)
+    if "serving" in figures:
+        table += f"\n\n### Served requests\n\n{SERVED_NOTE}\n\n{backends_cases.served_table(figures['serving'])}"
     print(f"\n{facts}\n\n{table}\n\n{time.monotonic() - started:.0f} s")
     if options.write or not (options.quick or wanted):
         report.replace_between(ROOT / "benchmarks/BACKENDS.md", f"{facts}\n\n{table}")

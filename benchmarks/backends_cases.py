@@ -230,12 +230,6 @@ def median_of(taken):
 
 def serving_rows(bench, bare, middle, loopback):
     rows = []
-    for served in bench.served:
-        told = "; ".join(f"{transport} {middle[served.name, transport]['cpu_us'] - bare[served.name]:+.1f} "
-                         f"({middle[served.name, transport]['cpu_us']:.1f} CPU, "
-                         f"p50 {middle[served.name, transport]['p50_us']:.0f})" for transport in TRANSPORTS)
-        rows.append({"what": f"{served.backend}: server CPU a request less the bare loop "
-                             f"({served.library}: {bare[served.name]:.2f} us), us", "measured": told})
     for transport in TRANSPORTS:
         ours, theirs = middle["noop", transport], middle["identity", transport]
         rows.append(aim_row(f"no-op in a Python worker less the same in the server, p50, {transport}",
@@ -243,9 +237,22 @@ def serving_rows(bench, bare, middle, loopback):
         rows[-1]["measured"] += f" (CPU {ours['cpu_us'] - theirs['cpu_us']:+.1f} us)"
     rows.append({"what": "for scale: as many bytes there and back through TCP, no server",
                  "measured": f"{loopback['cpu_us']:.1f} us CPU, p50 {loopback['p50_us']:.0f} us"})
-    rows[0]["figures"] = {"bare_us": bare, "loopback": loopback,
-                          "served": {f"{name}, {transport}": found for (name, transport), found in middle.items()}}
+    rows[0]["figures"] = {"loopback": loopback,
+                          "served": [{"backend": served.backend, "library": served.library,
+                                    "bare_us": bare[served.name],
+                                    "transports": {transport: middle[served.name, transport]
+                                                   for transport in TRANSPORTS}} for served in bench.served]}
     return rows
+
+
+def served_table(figures):
+    """Markdown: one line a backend."""
+    lines = ["| backend | the library alone, us | " + " | ".join(TRANSPORTS) + " |", "|---" * 5 + "|"]
+    for entry in figures["served"]:
+        cells = " | ".join(f"{found['cpu_us'] - entry['bare_us']:+,.1f} ({found['cpu_us']:.1f}, p50 {found['p50_us']:.0f})"
+                           for found in entry["transports"].values())
+        lines.append(f"| {entry['backend']} | {entry['bare_us']:,.2f} ({entry['library']}) | {cells} |")
+    return "\n".join(lines)
 
 
 CASES = {"trees": lambda bench, _: trees(bench), "crossing": lambda bench, _: crossing(bench), "serving": serving}

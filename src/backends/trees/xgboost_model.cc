@@ -46,7 +46,7 @@ constexpr std::array<Objective, 26> kObjectives = {{
     {"reg:gamma", Link::kExp, Start::kLog},
     {"reg:tweedie", Link::kExp, Start::kLog},
     {"survival:cox", Link::kExp, Start::kLog},
-    {"survival:aft", Link::kExp, Start::kLog},
+    {"survival:aft", Link::kExpInDouble, Start::kLog},
     {"rank:pairwise", Link::kIdentity, Start::kAsIs},
     {"rank:ndcg", Link::kIdentity, Start::kAsIs},
     {"rank:map", Link::kIdentity, Start::kAsIs},
