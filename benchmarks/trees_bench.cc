@@ -163,6 +163,8 @@ void add_xgboost(std::map<std::string, Contestant>& contestants, const std::stri
   const auto singles = std::make_shared<std::vector<std::string>>();
   for (std::size_t i = 0; i < rows.count; ++i) singles->push_back(array_interface(rows, i, 1));
   const std::string everything = array_interface(rows, 0, rows.count);
+  Handle proxy = nullptr;
+  must(symbol<int (*)(Handle*)>(library, "XGProxyDMatrixCreate")(&proxy));
   Handle few = nullptr;
   must(make_matrix(array_interface(rows, 0, kExplained).c_str(), R"({"missing":NaN,"nthread":1})", &few));
   auto& theirs = contestants["xgboost"];
@@ -171,7 +173,7 @@ void add_xgboost(std::map<std::string, Contestant>& contestants, const std::stri
     std::uint64_t dimensions = 0;
     const float* result = nullptr;
     const auto& named = count == 1 ? (*singles)[first] : everything;
-    must(from_dense(booster, named.c_str(), kConfig, nullptr, &shape, &dimensions, &result));
+    must(from_dense(booster, named.c_str(), kConfig, proxy, &shape, &dimensions, &result));
     return static_cast<double>(result[0]);
   };
   theirs.explain = [=](std::size_t, std::size_t) {

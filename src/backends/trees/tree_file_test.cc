@@ -75,7 +75,8 @@ TEST(XgboostFile, RefusesWhatItCannotServe) {
 }
 
 /// The small model with the categories of column `a` as XGBoost writes them.
-Result<TreeModelSpec> with_categories(const std::string& offsets, const std::string& bytes, const std::string& version) {
+Result<TreeModelSpec> with_categories(const std::string& offsets, const std::string& bytes,
+                                      const std::string& version) {
   auto text = replaced(std::string(kXgboost), R"(["float","int"])", R"(["c","int"])");
   text = replaced(text, R"({"model":{)",
                   R"({"model":{"cats":{"enc":[{"offsets":)" + offsets + R"(,"values":)" + bytes + "},{}]},");

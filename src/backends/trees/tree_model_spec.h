@@ -13,11 +13,11 @@
 namespace protean {
 
 /// `platform`: for clients, such as `xgboost_json`.  `summary`: for people: `XGBoost 3.2.0, binary:logistic, 100
-/// trees`. `notes`: what people should know besides. `columns`: empty where the file names none.  `link`: from margins to `prediction`; where it is kArgMax and
-/// for classification, `probability_link` gives the probabilities (of both classes where there is one margin).
-/// `hashed`: of CatBoost's categories, by feature: the hashes that are known, the position of each being its number; no
-/// such features: empty. A model with any takes one input a column.
-/// `flat`: predictions have no dimension for outputs.  `class_labels`: of a classification, in order, where known.
+/// trees`. `notes`: what people should know besides. `columns`: empty where the file names none.  `link`: from margins
+/// to `prediction`; where it is kArgMax and for classification, `probability_link` gives the probabilities (of both
+/// classes where there is one margin). `hashed`: of CatBoost's categories, by feature: the hashes that are known, the
+/// position of each being its number; no such features: empty. A model with any takes one input a column. `flat`:
+/// predictions have no dimension for outputs.  `class_labels`: of a classification, in order, where known.
 struct TreeModelSpec {
   std::string platform;
   std::string summary;

@@ -191,7 +191,8 @@ bool are_whole(const std::vector<std::string>& names, const std::vector<double>&
   const bool mended = version.size() >= 2 && (version[0] > 3 || (version[0] == 3 && version[1] >= 3));
   std::set<std::string_view> distinct;
   for (const auto& name : names) {
-    const bool ascii = std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) <= kAscii; });
+    const bool ascii =
+        std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) <= kAscii; });
     if (!ascii && (!mended || !is_utf8(name))) return false;
     if (!distinct.insert(name).second) return false;
   }

@@ -103,7 +103,8 @@ TEST(BatchProbe, SaysWhyAModelCannotBeProbed) {
 }
 
 TEST(BatchProbe, DoesNotAskForOutputsOnRequest) {
-  FloatModel model({-1}, [](std::int64_t rows, const Floats& values) { return floats({rows}, row_sums(rows, values)); });
+  FloatModel model({-1},
+                   [](std::int64_t rows, const Floats& values) { return floats({rows}, row_sums(rows, values)); });
   TensorSpec costly{"costly", DataType::kFp32, {-1, 3}, {}, false, false};
   costly.on_request = true;
   model.signature_.outputs.insert(model.signature_.outputs.begin(), costly);  // the model answers `y` alone
