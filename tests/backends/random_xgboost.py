@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 
+from old_xgboost import write_old
 from random_models import Trained, features, labels_from, path_for, target_from
 
 OBJECTIVES = [
@@ -91,7 +92,7 @@ def _matrix(rng, parameters: dict, table, score: np.ndarray):
 
 
 def make(seed: int, folder) -> Trained:
-    """One random model in JSON and UBJSON, and what Booster.predict() answers."""
+    """One random model in JSON, UBJSON and, where it can be, the old binary format, and what Booster.predict() answers."""
     rng = np.random.default_rng(seed)
     objective = OBJECTIVES[seed % len(OBJECTIVES)]
     parameters = _parameters(rng, objective)
@@ -112,6 +113,9 @@ def make(seed: int, folder) -> Trained:
     files = [path_for(folder, f"xgboost{seed}.{kind}") for kind in ("json", "ubj")]
     for path in files:
         booster.save_model(path)
+    old = path_for(folder, f"xgboost{seed}.model")
+    if not categorical and write_old(files[0], old):
+        files.append(old)
     # Category numbers, as the model sees them: the library maps texts to them, core/table.h does here by the names in
     # the file. XGBoost 3.2 garbles names that are not ASCII, and then confuses categories itself.
     kinds = ["c" if categorical and i % 2 == 0 else "q" for i in range(codes.shape[1])]
