@@ -31,10 +31,12 @@ def _tree(tree: dict, features: int) -> bytes:
 
 def write_old(path_json: str, path: str) -> bool:
     """False, and nothing is written, where the format has no words for the model: categories, vectors as leaves, a base
-    score for each output."""
+    score for each output; or it is not read here: linear models."""
     with open(path_json, encoding="utf-8") as file:
         learner = json.load(file)["learner"]
     booster = learner["gradient_booster"]
+    if booster["name"] == "gblinear":
+        return False
     dart = booster["name"] == "dart"
     model = (booster["gbtree"] if dart else booster)["model"]
     facts = learner["learner_model_param"]

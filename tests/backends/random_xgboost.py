@@ -30,7 +30,9 @@ def _parameters(rng, objective: str) -> dict:
         "nthread": 1,
         "verbosity": 0,
     }
-    if rng.random() < 0.3:
+    if rng.random() < 0.1:
+        parameters |= {"booster": "gblinear", "updater": "coord_descent", "num_parallel_tree": 1}
+    elif rng.random() < 0.3:
         parameters |= {"booster": "dart", "rate_drop": 0.4, "skip_drop": 0.2,
                        "normalize_type": str(rng.choice(["tree", "forest"]))}
     if rng.random() < 0.2 and not objective.startswith("survival"):
@@ -68,7 +70,7 @@ def _several_targets(rng, parameters: dict, labels: np.ndarray, categorical: boo
         labels = np.stack([labels, more, np.minimum(labels, more)], axis=1)[:, : int(rng.integers(2, 4))]
         several = True
     # The library trains no trees of vectors on categories, nor with DART.
-    if several and not categorical and rng.random() < 0.5:
+    if several and not categorical and parameters.get("booster") != "gblinear" and rng.random() < 0.5:
         parameters |= {"multi_strategy": "multi_output_tree", "tree_method": "hist", "num_parallel_tree": 1}
         for key in ("booster", "rate_drop", "skip_drop", "normalize_type"):
             parameters.pop(key, None)
@@ -100,7 +102,11 @@ def make(seed: int, folder) -> Trained:
     data = features(rng, int(rng.integers(60, 200)), int(rng.integers(1, 12)), missing)
     score = target_from(rng, data)
     table, codes = data.astype(np.float32), data.astype(np.float32)
-    categorical = bool(rng.random() < 0.35)
+    linear = parameters.get("booster") == "gblinear"
+    categorical = bool(rng.random() < 0.35) and not linear
+    if linear:  # what trees only compare, it multiplies
+        data = np.clip(data, -10, 10)
+        table, codes = data.astype(np.float32), data.astype(np.float32)
     known = {}
     stem = str(rng.choice(["", "ca te", "ca té"]))
     if categorical:
@@ -127,8 +133,9 @@ def make(seed: int, folder) -> Trained:
     expected = {
         "prediction": predict(),
         "margin": predict(output_margin=True),
-        "leaf_index": predict(pred_leaf=True).reshape(len(codes), -1),
     }
+    if not linear:
+        expected["leaf_index"] = predict(pred_leaf=True).reshape(len(codes), -1)
     if stem.isascii() and categorical:
         again = booster.predict(xgboost.DMatrix(table, enable_categorical=True, nthread=1))
         assert np.array_equal(again, expected["prediction"], equal_nan=True)

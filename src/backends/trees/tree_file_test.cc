@@ -60,8 +60,8 @@ TEST(TreeFile, ReadsASmallModelOfEachFormat) {
 TEST(XgboostFile, RefusesWhatItCannotServe) {
   const std::string good(kXgboost);
   const auto format = TreeFormat::kXgboostJson;
-  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gblinear\"")),
-              HasSubstr("booster 'gblinear' holds no trees"));
+  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gbrand\"")), HasSubstr("booster 'gbrand'"));
+  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gblinear\"")), HasSubstr("weights"));
   EXPECT_THAT(refusal(format, replaced(good, "binary:logistic", "my:own")), HasSubstr("objective 'my:own'"));
   EXPECT_THAT(refusal(format, replaced(good, "[1,-1,-1]", "[0,-1,-1]")), HasSubstr("node 0 has two parents"));
   EXPECT_THAT(refusal(format, replaced(good, "[1,-1,-1]", "[1e18,-1,-1]")), HasSubstr("children"));

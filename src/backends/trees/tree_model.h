@@ -40,6 +40,9 @@ class TreeModel final : public Model {
   Result<Tensor> output(std::size_t index, TreeRun& run);
   /// Made when it is first asked for; many models never are.
   Result<const TreeShap*> shap();
+  /// [rows, outputs, features + 1]; against the background's rows where there are any.
+  Result<std::vector<double>> contributions(TreeRun& run, std::span<const Tensor* const> background);
+  Result<TreeRun> wrap_inputs(std::span<const Tensor* const> inputs) const;
   void describe_outputs();
 
   const TreeModelSpec spec_;  // without the ensemble

@@ -236,11 +236,16 @@ Status read_booster(const Document& booster, const Document*& model, XgboostFact
     model = &booster["model"];
     return {};
   }
+  if (name == "gblinear") {
+    model = &booster["model"];
+    TRY(const auto* weights, get_numbers(*model, "weights", "gblinear model"));
+    for (const double weight : *weights) facts.weights.push_back(static_cast<float>(weight));
+    if (!facts.weights.empty()) return {};
+    return wrong("gblinear model", "'weights' is empty");
+  }
   if (name != "dart") {
     return fail(Code::kInvalidArgument,
-                fmt::format("booster '{}' holds no trees, expected gbtree or dart; a linear model can be served by "
-                            "converting it to ONNX",
-                            printable(name)));
+                fmt::format("booster '{}', expected gbtree, dart or gblinear", printable(name)));
   }
   model = &booster["gbtree"]["model"];
   TRY(const auto* weights, get_numbers(booster, "weight_drop", "gradient_booster"));
@@ -299,15 +304,17 @@ Result<TreeModelSpec> read_xgboost(const Document& document, std::string platfor
   TRY_STATUS(read_learner(learner, facts));
   const Document* model = nullptr;
   TRY_STATUS(read_booster(learner["gradient_booster"], model, facts));
-  TRY_STATUS(read_model(*model, facts));
-  TRY(facts.columns, read_columns(learner, *model, version, facts));
-  TRY(const auto* documents, get_items(*model, "trees", "gbtree model"));
   std::vector<TreeSpec> trees;
-  trees.reserve(documents->size());
-  for (std::size_t i = 0; i < documents->size(); ++i) {
-    TRY(auto tree, read_tree((*documents)[i], facts.outputs(), fmt::format("tree {}", i)));
-    trees.push_back(std::move(tree));
+  if (facts.weights.empty()) {
+    TRY_STATUS(read_model(*model, facts));
+    TRY(const auto* documents, get_items(*model, "trees", "gbtree model"));
+    trees.reserve(documents->size());
+    for (std::size_t i = 0; i < documents->size(); ++i) {
+      TRY(auto tree, read_tree((*documents)[i], facts.outputs(), fmt::format("tree {}", i)));
+      trees.push_back(std::move(tree));
+    }
   }
+  TRY(facts.columns, read_columns(learner, *model, version, facts));
   TRY(auto spec, finish_xgboost(std::move(facts), std::move(trees)));
   spec.platform = std::move(platform);
   return spec;

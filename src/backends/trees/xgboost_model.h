@@ -21,6 +21,7 @@ namespace protean {
 /// `best_iteration`: of a file that the scikit-learn wrapper wrote, which predicts with the iterations up to that one.
 /// `notes`: what people should know, for the model's status.
 /// `iteration_ends`: where known, the number of trees after each iteration, beginning with 0.
+/// `weights`: of gblinear, [features + 1, outputs], the last row what is added to the base; else empty.
 struct XgboostFacts {
   std::string version;
   std::string objective;
@@ -36,6 +37,7 @@ struct XgboostFacts {
   std::vector<std::uint64_t> iteration_ends;
   std::vector<Column> columns;
   std::vector<std::string> notes;
+  std::vector<float> weights;
 
   [[nodiscard]] std::uint32_t outputs() const noexcept { return std::max({1U, classes, targets}); }
 };
