@@ -96,8 +96,8 @@ TreeModel::TreeModel(TreeModelSpec spec, TreeEnsemble ensemble)
   }
   signature_.columns = spec_.columns;
   describe_outputs();
-  description_bytes_ =
-      2 * bytes_of(spec_.columns) + bytes_of(spec_.class_labels) + bytes_of(spec_.notes) + spec_.weights.capacity() * sizeof(float) + bytes_of(spec_.hashed);
+  description_bytes_ = 2 * bytes_of(spec_.columns) + bytes_of(spec_.class_labels) + bytes_of(spec_.notes) +
+                       spec_.weights.capacity() * sizeof(float) + bytes_of(spec_.hashed);
 }
 
 void TreeModel::describe_outputs() {

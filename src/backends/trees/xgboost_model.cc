@@ -72,17 +72,20 @@ std::size_t used_trees(const XgboostFacts& facts, std::size_t trees) {
   return end > trees / round ? trees : static_cast<std::size_t>(end * round);
 }
 
-/// Takes gblinear's weights apart: a row a feature, and the row that is added to the base as XGBoost does, in float.
+/// Takes gblinear's weights apart: a row a feature, and the row that is added to the base, in float. As in XGBoost
+/// (3.2), the base is the first output's for all of them.
 Status give_weights(const XgboostFacts& facts, TreeModelSpec& model) {
   const std::size_t outputs = facts.outputs();
   const std::size_t expected = (std::size_t{facts.features} + 1) * outputs;
   if (facts.weights.size() != expected || model.ensemble.base.size() != outputs) {
-    return fail(Code::kInvalidArgument, fmt::format("gblinear has {} weights, expected {} of {} features and {} outputs",
-                                                    facts.weights.size(), expected, facts.features, outputs));
+    return fail(Code::kInvalidArgument,
+                fmt::format("gblinear has {} weights, expected {} of {} features and {} outputs", facts.weights.size(),
+                            expected, facts.features, outputs));
   }
   const auto bias = std::span(facts.weights).last(outputs);
+  const auto first = static_cast<float>(model.ensemble.base[0]);
   for (std::size_t k = 0; k < outputs; ++k) {
-    model.ensemble.base[k] = static_cast<double>(bias[k] + static_cast<float>(model.ensemble.base[k]));
+    model.ensemble.base[k] = static_cast<double>(bias[k] + first);
   }
   model.weights.assign(facts.weights.begin(), facts.weights.end() - static_cast<std::ptrdiff_t>(outputs));
   return {};
