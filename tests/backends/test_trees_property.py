@@ -61,7 +61,8 @@ def check(probe, trained):
             assert not problem, f"{path}: {name}: {problem}\n{trained.label}"
         alone = probe.run(take(trained.rows, 1), "margin")["margin"]
         assert np.array_equal(alone, answers["margin"][:1], equal_nan=True), f"{path}: a row alone\n{trained.label}"
-        if "contributions" in names:
+        # A diverged model (survival:cox does so at times) answers NaN, as in its library.
+        if "contributions" in names and np.isfinite(answers["margin"]).all():
             check_additivity(probe, trained)
             check_interventional(probe, trained)
 
@@ -134,6 +135,7 @@ def test_random_models_answer_as_in_their_library(probe, library, tmp_path):
     maker = importlib.import_module(LIBRARIES[library])
     for seed in range(FIRST, FIRST + COUNT):
         trained = maker.make(seed, tmp_path)
+        trained.label = f"TREES_PROPERTY_SEED={seed}: {trained.label}"
         check(probe, trained)
         for path in trained.files:
             os.unlink(path)
