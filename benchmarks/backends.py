@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./dev bench backends`: what each backend costs beside the library whose files it serves.
 
-    python benchmarks/backends.py                  all of it (about 4 minutes); rewrites BACKENDS.md and its JSON
+    python benchmarks/backends.py                  all of it (about 2 minutes); rewrites BACKENDS.md and its JSON
     python benchmarks/backends.py --quick          short turns, under a minute; prints only
     python benchmarks/backends.py --only trees     trees, crossing, serving: some of it; prints only
     --binary PATH      the server (default build/release/protean)
