@@ -56,14 +56,8 @@ Status check_missing(const CheckedRequest& checked, const Signature& signature, 
 
 Result<std::vector<std::size_t>> choose_outputs(const InferRequest& request, const Signature& signature,
                                                 std::string_view label) {
+  if (request.outputs.empty()) return usual_outputs(signature);
   std::vector<std::size_t> chosen;
-  if (request.outputs.empty()) {
-    chosen.reserve(signature.outputs.size());
-    for (std::size_t i = 0; i < signature.outputs.size(); ++i) {
-      if (!signature.outputs[i].on_request) chosen.push_back(i);
-    }
-    return chosen;
-  }
   chosen.reserve(request.outputs.size());
   for (const auto& wanted : request.outputs) {
     const std::size_t index = find_spec(signature.outputs, wanted.name);
@@ -80,6 +74,15 @@ Result<std::vector<std::size_t>> choose_outputs(const InferRequest& request, con
 }
 
 }  // namespace
+
+std::vector<std::size_t> usual_outputs(const Signature& signature) {
+  std::vector<std::size_t> usual;
+  usual.reserve(signature.outputs.size());
+  for (std::size_t i = 0; i < signature.outputs.size(); ++i) {
+    if (!signature.outputs[i].on_request) usual.push_back(i);
+  }
+  return usual;
+}
 
 Result<CheckedRequest> check_request(const InferRequest& request, const Signature& signature, std::string_view label) {
   CheckedRequest checked;

@@ -22,6 +22,9 @@ struct CheckedRequest {
   std::uint64_t rows = 1;
 };
 
+/// The outputs that a request gets which names none, as indices: all that are not TensorSpec::on_request.
+[[nodiscard]] std::vector<std::size_t> usual_outputs(const Signature& signature);
+
 /// `label`: `model iris, version 3`, for messages.
 /// Errors: kInvalidArgument - unknown, repeated or missing inputs, unknown or repeated outputs, wrong type,
 /// shape or size of data; the message says which input, what was found and what was expected.

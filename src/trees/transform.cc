@@ -34,6 +34,7 @@ T apply_one(Link link, double k, T m) noexcept {
   switch (link) {
     case Link::kSigmoid: return sigmoid(m, k);
     case Link::kExp: return std::exp(m);
+    case Link::kExpInDouble: return static_cast<T>(std::exp(static_cast<double>(m)));
     case Link::kStep: return m > T{0} ? T{1} : T{0};
     case Link::kSoftplus: return std::log1p(std::exp(m));
     case Link::kSignedSquare: return std::copysign(m * m, m);

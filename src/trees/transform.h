@@ -8,6 +8,7 @@ namespace protean {
 
 /// What a row of margins m becomes. `k`: the factor.
 ///   kIdentity: m        kSigmoid: 1 / (1 + exp(-k m)), each     kSoftmax: of the row       kExp: exp(m), each
+///   kExpInDouble: exp(m), each, computed in double whatever the type (XGBoost's survival:aft)
 ///   kStep: m > 0        kSoftplus: log(1 + exp(m)), each        kSignedSquare: sign(m) m^2, each
 ///   kMeanAndVariance: the first of two as it is, exp(2 m) of the second (CatBoost)
 ///   kArgMax: the number of the first largest, one for the row
@@ -16,6 +17,7 @@ enum class Link : unsigned char {
   kSigmoid,
   kSoftmax,
   kExp,
+  kExpInDouble,
   kStep,
   kSoftplus,
   kSignedSquare,

@@ -28,6 +28,14 @@ TEST(Transform, AppliesEachLink) {
   EXPECT_EQ(linked(Link::kSoftmax, {1000, 1000}), (std::vector<double>{0.5, 0.5}));
 }
 
+TEST(Transform, TakesExpInDoubleWhereTheLibraryDoes) {
+  // A margin of a survival:aft model of XGBoost 3.2, and the prediction there; exp() in float gives 0.46411082.
+  const std::vector<float> margins = {-0.76763195F};
+  std::vector<float> out(1);
+  apply_link(Link::kExpInDouble, 1, std::span<const float>(margins), std::span<float>(out));
+  EXPECT_EQ(out[0], 0.4641108F);
+}
+
 TEST(Transform, StaysFiniteInFloat) {
   std::vector<float> margins = {-1000, 1000};
   apply_link(Link::kSigmoid, 1, std::span<const float>(margins), std::span<float>(margins));

@@ -287,7 +287,7 @@ void TreeShap::explain(std::span<const float> rows, std::span<double> out) const
 void TreeShap::explain(std::span<const double> rows, std::span<double> out) const { explain_rows(rows, out); }
 
 std::uint64_t TreeShap::memory_bytes() const noexcept {
-  return edges_.capacity() * sizeof(Edge) + trees_.capacity() * sizeof(Tree);
+  return edges_.capacity() * sizeof(Edge) + trees_.capacity() * sizeof(Tree) + base_.capacity() * sizeof(double);
 }
 
 }  // namespace protean

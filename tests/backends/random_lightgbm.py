@@ -3,6 +3,7 @@
 
 import lightgbm
 import numpy as np
+import pandas as pd
 
 from random_models import Trained, features, labels_from, path_for, target_from
 
@@ -39,6 +40,19 @@ def _parameters(rng, objective: str) -> dict:
     return parameters
 
 
+def _frame(data: np.ndarray, categorical: list):
+    """The data with texts as categories, which are their numbers' names, and the names by column."""
+    frame = pd.DataFrame(data, columns=[f"c{i}" for i in range(data.shape[1])])
+    known = {}
+    for column in categorical:
+        count = int(np.nanmax(data[:, column], initial=0)) + 1
+        names = [f"té{i}" for i in range(count)]
+        numbers = np.where(np.isnan(data[:, column]), -1, data[:, column]).astype(int)
+        frame[f"c{column}"] = pd.Categorical.from_codes(numbers, names)
+        known[f"c{column}"] = names
+    return frame, known
+
+
 def make(seed: int, folder) -> Trained:
     """One random model as text, and what Booster.predict() answers."""
     rng = np.random.default_rng(seed + 1_000_000)
@@ -57,13 +71,18 @@ def make(seed: int, folder) -> Trained:
         for column in categorical:
             drawn = rng.integers(0, int(rng.integers(2, 50)), len(data)).astype(float)
             data[:, column] = np.where(np.isnan(data[:, column]), np.nan, drawn)
+    table, categories = data, {}
+    if categorical and rng.random() < 0.5:
+        table, categories = _frame(data, categorical)
     group = [len(data) // 2, len(data) - len(data) // 2] if "rank" in objective else None
     labels = labels_from(score, "rank" if "rank" in objective else objective, classes)
-    kind = {"categorical_feature": categorical, "free_raw_data": False, "group": group}
-    booster = lightgbm.train(parameters, lightgbm.Dataset(data, labels, **kind), int(rng.integers(1, 20)))
+    kind = {"categorical_feature": "auto" if categories else categorical, "free_raw_data": False, "group": group}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(table, labels, **kind), int(rng.integers(1, 20)))
     path = path_for(folder, f"lightgbm{seed}.txt")
     booster.save_model(path)
     asked = np.vstack([data, np.where(rng.random(data.shape) < 0.3, rng.choice([0.0, np.nan, -1.0, 1e-36, 1e6]), data)])
+    if categories:  # the library takes matrices from models of frames, but only numbers as categories then
+        assert np.array_equal(booster.predict(table), booster.predict(data), equal_nan=True)
     leaves = booster.predict(asked, pred_leaf=True)
     # Random forests: the library averages before the link, but not what it calls the raw score.
     averaged = booster.num_trees() // booster.num_model_per_iteration() if parameters["boosting"] == "rf" else 1
@@ -76,4 +95,5 @@ def make(seed: int, folder) -> Trained:
         found = booster.predict(asked, pred_contrib=True) / averaged
         outputs = booster.num_model_per_iteration()
         expected["contributions"] = found.reshape(len(asked), outputs, -1) if outputs > 1 else found
-    return Trained(f"LightGBM {parameters}, {categorical=}", [path], asked, expected, tolerance=1e-9)
+    label = f"LightGBM {parameters}, {categorical=}, {categories=}"
+    return Trained(label, [path], asked, expected, tolerance=1e-9, categories=categories)

@@ -13,7 +13,8 @@ import numpy as np
 
 @dataclass
 class Trained:
-    """`expected`: output name -> array. `exact`: outputs that must agree to the last bit."""
+    """`expected`: output name -> array. `exact`: outputs that must agree to the last bit.
+    `categories`: of some columns, as the signature must tell them."""
 
     label: str
     files: list
@@ -22,8 +23,7 @@ class Trained:
     exact: bool = False
     tolerance: float = 1e-6
     contributions_tolerance: float = 1e-5
-    background: object = None
-    notes: dict = field(default_factory=dict)
+    categories: dict = field(default_factory=dict)
 
 
 def features(rng, rows: int, columns: int, missing: bool) -> np.ndarray:

@@ -142,6 +142,68 @@ TEST_F(TreesBackend, ExplainsWithAndWithoutABackground) {
   EXPECT_EQ(values[1], 2);
 }
 
+TEST_F(TreesBackend, CountsTheTablesOfContributionsOnceTheyAreThere) {
+  const auto model = load(test::kXgboost);
+  const auto before = (*model)->memory().private_bytes;
+  const auto input = matrix({0, 1}, 2);
+  const Tensor* inputs[] = {&input};
+  const std::size_t prediction[] = {0};
+  ASSERT_TRUE((*model)->run({inputs, prediction, {}}));
+  EXPECT_EQ((*model)->memory().private_bytes, before);
+  const std::size_t contributions[] = {3};
+  ASSERT_TRUE((*model)->run({inputs, contributions, {}}));
+  // Three nodes' edges: two doubles and four numbers of 32 bits each.
+  EXPECT_GE((*model)->memory().private_bytes, before + 3 * 32);
+}
+
+TEST_F(TreesBackend, CountsColumnsAndCategories) {
+  std::string text(test::kXgboost);
+  const auto short_names = (*load(text))->memory().private_bytes;
+  const auto at = text.find("\"feature_names\"");
+  const auto name = text.find("\"a\"", at);
+  ASSERT_NE(name, std::string::npos);
+  text.replace(name, 3, '"' + std::string(10'000, 'n') + '"');
+  EXPECT_GE((*load(text))->memory().private_bytes, short_names + 10'000);
+}
+
+/// The base is 0.5; three weights of two features and what is added.
+constexpr std::string_view kLinear =
+    R"({"learner":{"attributes":{},"feature_names":["a","b"],"feature_types":["float","int"],"gradient_booster":)"
+    R"({"model":{"boosted_rounds":1,"weights":[2,-3,0.25]},"name":"gblinear"},"learner_model_param":)"
+    R"({"base_score":"5E-1","num_class":"0","num_feature":"2","num_target":"1"},)"
+    R"("objective":{"name":"reg:squarederror"}},"version":[3,2,0]})";
+
+TEST_F(TreesBackend, ServesALinearModelWithExactContributions) {
+  const auto model = load(kLinear);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_EQ((*model)->signature().outputs.size(), 3U);
+  EXPECT_EQ((*model)->signature().outputs[2].name, "contributions");
+  const auto input = matrix({1, 1, NAN, 2}, 2);
+  const Tensor* inputs[] = {&input};
+  const std::size_t outputs[] = {0, 2};
+  const auto answers = (*model)->run({inputs, outputs, {}});
+  ASSERT_TRUE(answers);
+  EXPECT_THAT(floats((*answers)[0]), ElementsAre(-0.25F, -5.25F));
+  EXPECT_THAT(floats((*answers)[1]), ElementsAre(2, -3, 0.75F, 0, -6, 0.75F));
+  const auto background = matrix({0, 0, 2, 0}, 2);
+  const Tensor* backgrounds[] = {&background};
+  const auto against = (*model)->explain({inputs, {}, {}, backgrounds});
+  ASSERT_TRUE(against);
+  EXPECT_EQ(against->method, "linear");
+  double values[4];
+  std::memcpy(values, against->values.data.data(), sizeof values);
+  EXPECT_THAT(values, ElementsAre(0, -3, -2, -6));
+  double base = 0;
+  std::memcpy(&base, against->base.data.data(), sizeof base);
+  EXPECT_EQ(base, 2.75);
+}
+
+TEST_F(TreesBackend, RefusesALinearModelWithOtherThanItsWeights) {
+  std::string text(kLinear);
+  text.replace(text.find("2,-3,0.25"), 9, "2,-3");
+  EXPECT_THAT(load(text).error().message, HasSubstr("gblinear has 2 weights, expected 3"));
+}
+
 TEST_F(TreesBackend, TakesOneInputAColumnWhereCategoriesAreTexts) {
   const std::string text =
       R"({"features_info":{"categorical_features":[{"feature_id":"c","feature_index":0,"flat_feature_index":0,)"

@@ -18,7 +18,9 @@ namespace {
 using test::kCatboost;
 using test::kLightgbm;
 using test::kXgboost;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
   const auto at = text.find(from);
@@ -58,8 +60,8 @@ TEST(TreeFile, ReadsASmallModelOfEachFormat) {
 TEST(XgboostFile, RefusesWhatItCannotServe) {
   const std::string good(kXgboost);
   const auto format = TreeFormat::kXgboostJson;
-  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gblinear\"")),
-              HasSubstr("booster 'gblinear' holds no trees"));
+  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gbrand\"")), HasSubstr("booster 'gbrand'"));
+  EXPECT_THAT(refusal(format, replaced(good, "\"gbtree\"", "\"gblinear\"")), HasSubstr("weights"));
   EXPECT_THAT(refusal(format, replaced(good, "binary:logistic", "my:own")), HasSubstr("objective 'my:own'"));
   EXPECT_THAT(refusal(format, replaced(good, "[1,-1,-1]", "[0,-1,-1]")), HasSubstr("node 0 has two parents"));
   EXPECT_THAT(refusal(format, replaced(good, "[1,-1,-1]", "[1e18,-1,-1]")), HasSubstr("children"));
@@ -70,6 +72,42 @@ TEST(XgboostFile, RefusesWhatItCannotServe) {
   EXPECT_THAT(refusal(format, replaced(good, "\"5E-1\"", "\"2\"")), HasSubstr("base_score 2"));
   EXPECT_THAT(refusal(format, replaced(good, "\"num_feature\":\"2\"", "\"num_feature\":\"99999999999\"")),
               HasSubstr("'num_feature' is"));
+}
+
+/// The small model with the categories of column `a` as XGBoost writes them.
+Result<TreeModelSpec> with_categories(const std::string& offsets, const std::string& bytes,
+                                      const std::string& version) {
+  auto text = replaced(std::string(kXgboost), R"(["float","int"])", R"(["c","int"])");
+  text = replaced(text, R"({"model":{)",
+                  R"({"model":{"cats":{"enc":[{"offsets":)" + offsets + R"(,"values":)" + bytes + "},{}]},");
+  return read_tree_file(TreeFormat::kXgboostJson, replaced(text, "[3,2,0]", version));
+}
+
+TEST(XgboostFile, KnowsTheNamesOfCategories) {
+  const auto ascii = with_categories("[0,1,3]", "[97,98,99]", "[3,2,0]");
+  ASSERT_TRUE(ascii) << ascii.error().message;
+  EXPECT_THAT(ascii->columns[0].categories, ElementsAre("a", "bc"));
+  EXPECT_EQ(ascii->columns[0].type, DataType::kBytes);
+  EXPECT_THAT(ascii->notes, IsEmpty());
+  const auto mended = with_categories("[0,3,5]", "[-61,-87,48,111,110]", "[3,3,0]");
+  ASSERT_TRUE(mended);
+  EXPECT_THAT(mended->columns[0].categories, ElementsAre("\xC3\xA9"
+                                                         "0",
+                                                         "on"));
+}
+
+TEST(XgboostFile, TakesNumbersWhereTheNamesOfCategoriesAreGarbled) {
+  // What XGBoost 3.2 writes for the names e-acute 0 and e-acute 1: offsets in characters, into bytes that are cut off.
+  for (const auto* version : {"[3,2,0]", "[3,3,0]"}) {
+    const auto garbled = with_categories("[0,2,4]", "[-61,-87,48,-61]", version);
+    ASSERT_TRUE(garbled);
+    EXPECT_THAT(garbled->columns[0].categories, IsEmpty());
+    EXPECT_EQ(garbled->columns[0].type, DataType::kInt64);
+    ASSERT_EQ(garbled->notes.size(), 1U);
+    EXPECT_THAT(garbled->notes[0], HasSubstr("column 'a'"));
+  }
+  const auto doubled = with_categories("[0,1,2]", "[97,97]", "[3,3,0]");
+  EXPECT_THAT(doubled->columns[0].categories, IsEmpty());
 }
 
 TEST(XgboostFile, PredictsAsTheWrapperDoesAfterEarlyStopping) {

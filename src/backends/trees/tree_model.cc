@@ -51,6 +51,24 @@ std::vector<double> linked(std::span<const double> margins, std::size_t outputs,
   return out;
 }
 
+std::uint64_t bytes_of(const std::vector<std::string>& texts) {
+  std::uint64_t bytes = texts.capacity() * sizeof(std::string);
+  for (const auto& text : texts) bytes += text.capacity();
+  return bytes;
+}
+
+std::uint64_t bytes_of(const std::vector<Column>& columns) {
+  std::uint64_t bytes = columns.capacity() * sizeof(Column);
+  for (const auto& column : columns) bytes += column.name.capacity() + bytes_of(column.categories);
+  return bytes;
+}
+
+std::uint64_t bytes_of(const std::vector<std::vector<std::uint32_t>>& lists) {
+  std::uint64_t bytes = lists.capacity() * sizeof(lists[0]);
+  for (const auto& list : lists) bytes += list.capacity() * sizeof(std::uint32_t);
+  return bytes;
+}
+
 /// Probabilities of both classes from that of the second.
 template <typename T>
 std::vector<double> both(std::span<const double> second) {
@@ -78,6 +96,8 @@ TreeModel::TreeModel(TreeModelSpec spec, TreeEnsemble ensemble)
   }
   signature_.columns = spec_.columns;
   describe_outputs();
+  description_bytes_ = 2 * bytes_of(spec_.columns) + bytes_of(spec_.class_labels) + bytes_of(spec_.notes) +
+                       spec_.weights.capacity() * sizeof(float) + bytes_of(spec_.hashed);
 }
 
 void TreeModel::describe_outputs() {
@@ -94,8 +114,9 @@ void TreeModel::describe_outputs() {
   Shape matrix = {-1, outputs};
   add(OutputKind::kPrediction, "prediction", number_, spec_.flat ? rows : matrix);
   add(OutputKind::kMargin, "margin", number_, outputs == 1 ? rows : matrix);
-  add(OutputKind::kLeafIndex, "leaf_index", DataType::kInt32, {-1, std::int64_t{ensemble_.trees()}});
-  if (TreeShap::check(ensemble_)) {
+  const bool linear = !spec_.weights.empty();
+  if (!linear) add(OutputKind::kLeafIndex, "leaf_index", DataType::kInt32, {-1, std::int64_t{ensemble_.trees()}});
+  if (linear || TreeShap::check(ensemble_)) {
     Shape contributions = {-1, features + 1};
     if (outputs > 1) contributions.insert(contributions.begin() + 1, outputs);
     add(OutputKind::kContributions, "contributions", number_, contributions);
@@ -116,12 +137,21 @@ Result<std::unique_ptr<TreeModel>> TreeModel::make(TreeModelSpec spec) {
 }
 
 Result<const TreeShap*> TreeModel::shap() {
-  std::call_once(shap_once_, [this] { shap_.emplace(TreeShap::make(ensemble_)); });
+  std::call_once(shap_once_, [this] {
+    shap_.emplace(TreeShap::make(ensemble_));
+    if (*shap_) shap_bytes_ = (*shap_)->memory_bytes();
+  });
   if (!*shap_) return tl::unexpected<Error>(shap_->error());
   return &**shap_;
 }
 
 Result<TreeRun> TreeModel::make_run(std::span<const Tensor* const> inputs) const {
+  TRY(auto run, wrap_inputs(inputs));
+  run.use_weights(spec_.weights);
+  return run;
+}
+
+Result<TreeRun> TreeModel::wrap_inputs(std::span<const Tensor* const> inputs) const {
   if (spec_.hashed.empty()) return TreeRun(ensemble_, *inputs[0]);
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     if (inputs[i]->shape[0] == inputs[0]->shape[0]) continue;
@@ -154,8 +184,8 @@ Result<Tensor> TreeModel::output(std::size_t index, TreeRun& run) {
     }
     case OutputKind::kContributions: {
       TRY_STATUS(make_room(number_, shape));
-      TRY(const auto* explainer, shap());
-      return make_tensor(number_, std::move(shape), run.contributions(*explainer));
+      TRY(const auto found, contributions(run, {}));
+      return make_tensor(number_, std::move(shape), found);
     }
     default: break;
   }
@@ -175,24 +205,46 @@ Result<std::vector<Tensor>> TreeModel::run(const RunRequest& request) {
   return tensors;
 }
 
+Result<std::vector<double>> TreeModel::contributions(TreeRun& run, std::span<const Tensor* const> background) {
+  const std::size_t columns = std::size_t{ensemble_.features()} + 1;
+  const std::size_t width = ensemble_.outputs() * columns;
+  const bool linear = !spec_.weights.empty();
+  if (background.empty() && linear) return run.linear_contributions();
+  if (background.empty()) return shap().map([&](const TreeShap* explainer) { return run.contributions(*explainer); });
+  TRY(const auto others, make_run(background));
+  if (others.rows() == 0) return fail(Code::kInvalidArgument, "background: no rows, expected at least one");
+  if (!linear) {
+    TRY(const auto* explainer, shap());
+    std::vector<double> found(run.rows() * width);
+    explainer->explain_against(others.doubles(), run.doubles(), found);
+    return found;
+  }
+  // What a feature adds beyond what it adds in the background on average; that goes to the base.
+  auto found = run.linear_contributions();
+  const auto usual = others.linear_contributions();
+  for (std::size_t at = 0; at < width; ++at) {
+    const std::size_t base = at / columns * columns + columns - 1;
+    if (at == base) continue;
+    double mean = 0;
+    for (std::size_t i = 0; i < others.rows(); ++i) mean += usual[i * width + at];
+    mean /= static_cast<double>(others.rows());
+    for (std::size_t i = 0; i < run.rows(); ++i) {
+      found[i * width + at] -= mean;
+      found[i * width + base] += mean;
+    }
+  }
+  return found;
+}
+
 Result<Contributions> TreeModel::explain(const RunRequest& request) {
-  TRY(const auto* explainer, shap());
   TRY(auto run, make_run(request.inputs));
   const std::size_t outputs = ensemble_.outputs();
   const std::size_t features = ensemble_.features();
   const auto rows = static_cast<std::int64_t>(run.rows());
   const Shape shape = {rows, static_cast<std::int64_t>(features), static_cast<std::int64_t>(outputs)};
   TRY_STATUS(make_room(DataType::kFp64, shape));
-  std::vector<double> found;
-  if (request.background.empty()) {
-    found = run.contributions(*explainer);
-  } else {
-    TRY(const auto background, make_run(request.background));
-    if (background.rows() == 0) return fail(Code::kInvalidArgument, "background: no rows, expected at least one");
-    found.resize(run.rows() * outputs * (features + 1));
-    explainer->explain_against(background.doubles(), run.doubles(), found);
-  }
-  Contributions result{"tree_shap", "margin", {}, {}, {}, {}, {}};
+  TRY(const auto found, contributions(run, request.background));
+  Contributions result{spec_.weights.empty() ? "tree_shap" : "linear", "margin", {}, {}, {}, {}, {}};
   for (std::size_t f = 0; f < features; ++f) {
     result.features.push_back(spec_.columns.empty() ? "f" + std::to_string(f) : spec_.columns[f].name);
   }
@@ -209,13 +261,24 @@ Result<Contributions> TreeModel::explain(const RunRequest& request) {
       base[k] = phi[features];
     }
   }
-  if (run.rows() == 0) base.assign(explainer->base().begin(), explainer->base().end());
+  if (run.rows() == 0 && spec_.weights.empty()) {
+    TRY(const auto* explainer, shap());
+    base.assign(explainer->base().begin(), explainer->base().end());
+  }
   TRY(result.base, make_tensor(DataType::kFp64, {static_cast<std::int64_t>(outputs)}, base));
   TRY(result.values, make_tensor(DataType::kFp64, shape, values));
   TRY(result.totals, make_tensor(DataType::kFp64, {rows, static_cast<std::int64_t>(outputs)}, run.margins()));
   return result;
 }
 
-ModelMemory TreeModel::memory() const noexcept { return {ensemble_.memory_bytes(), 0}; }
+std::vector<std::string> TreeModel::load_notes() const {
+  std::vector<std::string> notes = {spec_.summary};
+  notes.insert(notes.end(), spec_.notes.begin(), spec_.notes.end());
+  return notes;
+}
+
+ModelMemory TreeModel::memory() const noexcept {
+  return {sizeof(*this) + ensemble_.memory_bytes() + description_bytes_ + shap_bytes_, 0};
+}
 
 }  // namespace protean

@@ -3,6 +3,7 @@
 // contributions.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -27,8 +28,9 @@ class TreeModel final : public Model {
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override;
   /// Of the margins: path-dependent TreeSHAP, or interventional against `request.background`.
   [[nodiscard]] Result<Contributions> explain(const RunRequest& request) override;
+  /// The trees, what is told about them, and, once contributions have been asked for, the tables of TreeSHAP.
   [[nodiscard]] ModelMemory memory() const noexcept override;
-  [[nodiscard]] std::vector<std::string> load_notes() const override { return {spec_.summary}; }
+  [[nodiscard]] std::vector<std::string> load_notes() const override;
 
  private:
   TreeModel(TreeModelSpec spec, TreeEnsemble ensemble);
@@ -38,6 +40,9 @@ class TreeModel final : public Model {
   Result<Tensor> output(std::size_t index, TreeRun& run);
   /// Made when it is first asked for; many models never are.
   Result<const TreeShap*> shap();
+  /// [rows, outputs, features + 1]; against the background's rows where there are any.
+  Result<std::vector<double>> contributions(TreeRun& run, std::span<const Tensor* const> background);
+  Result<TreeRun> wrap_inputs(std::span<const Tensor* const> inputs) const;
   void describe_outputs();
 
   const TreeModelSpec spec_;  // without the ensemble
@@ -47,6 +52,8 @@ class TreeModel final : public Model {
   std::vector<OutputKind> kinds_;  // of the signature's outputs
   std::once_flag shap_once_;
   std::optional<Result<TreeShap>> shap_;  // constant after shap_once_
+  std::atomic<std::uint64_t> shap_bytes_ = 0;
+  std::uint64_t description_bytes_ = 0;  // of spec_ and signature_; constant after construction
 };
 
 }  // namespace protean

@@ -3,6 +3,7 @@
 #include "backends/trees/tree_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "backends/trees/category_hash.h"
@@ -54,8 +55,46 @@ std::span<const double> TreeRun::margins() {
     margins_.resize(rows_ * ensemble_.outputs());
     ensemble_.rows() == RowType::kFloat32 ? predict_margins(ensemble_, float_rows(), margins_)
                                           : predict_margins(ensemble_, double_rows(), margins_);
+    if (!weights_.empty()) add_weighted();
   }
   return margins_;
+}
+
+/// In float and in the order of the features, as XGBoost does.
+void TreeRun::add_weighted() {
+  const std::size_t features = ensemble_.features();
+  const std::size_t outputs = ensemble_.outputs();
+  const auto rows = float_rows();
+  for (std::size_t i = 0; i < rows_; ++i) {
+    for (std::size_t k = 0; k < outputs; ++k) {
+      auto sum = static_cast<float>(margins_[i * outputs + k]);
+      for (std::size_t f = 0; f < features; ++f) {
+        const float x = rows[i * features + f];
+        if (!std::isnan(x)) sum += x * weights_[f * outputs + k];
+      }
+      margins_[i * outputs + k] = static_cast<double>(sum);
+    }
+  }
+}
+
+std::vector<double> TreeRun::linear_contributions() const {
+  const std::size_t features = ensemble_.features();
+  const std::size_t outputs = ensemble_.outputs();
+  const auto rows = float_rows();
+  std::vector<double> base(outputs);
+  predict_margins(ensemble_, std::span<const float>(std::vector<float>(features)), base);
+  std::vector<double> out(rows_ * outputs * (features + 1));
+  for (std::size_t i = 0; i < rows_; ++i) {
+    for (std::size_t k = 0; k < outputs; ++k) {
+      double* phi = out.data() + (i * outputs + k) * (features + 1);
+      for (std::size_t f = 0; f < features; ++f) {
+        const float x = rows[i * features + f];
+        phi[f] = std::isnan(x) ? 0 : static_cast<double>(x * weights_[f * outputs + k]);
+      }
+      phi[features] = base[k];
+    }
+  }
+  return out;
 }
 
 std::vector<std::uint32_t> TreeRun::leaves() const {

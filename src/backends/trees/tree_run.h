@@ -23,6 +23,9 @@ class TreeRun {
   TreeRun(const TreeEnsemble& ensemble, std::span<const Tensor* const> columns,
           const std::vector<std::vector<std::uint32_t>>& hashed);
 
+  /// Of a linear model: TreeModelSpec::weights, which must outlive it. The rows are floats.
+  void use_weights(std::span<const float> weights) noexcept { weights_ = weights; }
+
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
   /// [rows, outputs]; computed once.
   [[nodiscard]] std::span<const double> margins();
@@ -30,6 +33,8 @@ class TreeRun {
   [[nodiscard]] std::vector<std::uint32_t> leaves() const;
   /// [rows, outputs, features + 1]
   [[nodiscard]] std::vector<double> contributions(const TreeShap& shap) const;
+  /// The same of a linear model: weight times value, 0 where it is missing; the last is the base.
+  [[nodiscard]] std::vector<double> linear_contributions() const;
   /// The rows as doubles.
   [[nodiscard]] std::vector<double> doubles() const;
 
@@ -37,11 +42,13 @@ class TreeRun {
   [[nodiscard]] std::size_t values() const noexcept { return rows_ * ensemble_.features(); }
   [[nodiscard]] std::span<const float> float_rows() const noexcept;
   [[nodiscard]] std::span<const double> double_rows() const noexcept;
+  void add_weighted();
 
   const TreeEnsemble& ensemble_;
   const std::size_t rows_;
   Buffer aligned_;  // rows that stand askew in a body, or in columns
   const std::byte* data_;
+  std::span<const float> weights_;
   std::vector<double> margins_;
 };
 

@@ -177,10 +177,11 @@ Result<TreeModelSpec> read_xgboost_binary(std::string_view bytes) {
   TRY(facts.objective, reader.text());
   TRY(const auto booster, reader.text());
   if (booster != "gbtree" && booster != "dart") {
-    return fail(Code::kInvalidArgument,
-                fmt::format("booster '{}' holds no trees, expected gbtree or dart; a linear model can be served by "
-                            "converting it to ONNX",
-                            printable(booster)));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("booster '{}', expected gbtree or dart; a linear model (gblinear) is read from the JSON that "
+                    "XGBoost saves",
+                    printable(booster)));
   }
   TRY(auto trees, read_booster(reader, booster == "dart", facts));
   if (attributes) TRY_STATUS(read_attributes(reader, facts));

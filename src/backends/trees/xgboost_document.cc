@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <string_view>
 
 #include "backends/trees/xgboost_model.h"
 #include "base/text.h"
@@ -181,7 +183,26 @@ Result<std::vector<std::string>> read_categories(const Document& encoded) {
   return categories;
 }
 
-Result<std::vector<Column>> read_columns(const Document& learner, const Document& model, std::size_t features) {
+/// Whether the names may be believed. XGBoost up to 3.2 counted a name's characters where bytes are meant, so that its
+/// files hold names cut in the wrong places as soon as one is not ASCII; its own predictions from a DataFrame then
+/// confuse categories (https://github.com/dmlc/xgboost/pull/12371).
+bool are_whole(const std::vector<std::string>& names, const std::vector<double>& version) {
+  constexpr unsigned char kAscii = 0x7F;
+  const bool mended = version.size() >= 2 && (version[0] > 3 || (version[0] == 3 && version[1] >= 3));
+  std::set<std::string_view> distinct;
+  for (const auto& name : names) {
+    const bool ascii =
+        std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) <= kAscii; });
+    if (!ascii && (!mended || !is_utf8(name))) return false;
+    if (!distinct.insert(name).second) return false;
+  }
+  return true;
+}
+
+/// The model's columns; what is wrong with them is added to `notes`.
+Result<std::vector<Column>> read_columns(const Document& learner, const Document& model,
+                                         const std::vector<double>& version, XgboostFacts& facts) {
+  const std::size_t features = facts.features;
   TRY(const auto names, get_texts(learner, "feature_names", "learner"));
   TRY(const auto types, get_texts(learner, "feature_types", "learner"));
   std::vector<Column> columns;
@@ -195,7 +216,15 @@ Result<std::vector<Column>> read_columns(const Document& learner, const Document
     if (type != "c") continue;
     column.type = DataType::kInt64;
     if (encoded == nullptr || encoded->size() != names.size()) continue;
-    TRY(column.categories, read_categories((*encoded)[i]));
+    TRY(auto categories, read_categories((*encoded)[i]));
+    if (!are_whole(categories, version)) {
+      facts.notes.push_back(
+          fmt::format("column '{}': XGBoost {} garbled the names of its categories in the file, so it takes their "
+                      "numbers; list the names in protean.toml, or save the model with XGBoost 3.3 or later",
+                      printable(column.name), facts.version));
+      continue;
+    }
+    column.categories = std::move(categories);
     if (!(*encoded)[i]["offsets"].is_null()) column.type = DataType::kBytes;
   }
   return columns;
@@ -207,11 +236,16 @@ Status read_booster(const Document& booster, const Document*& model, XgboostFact
     model = &booster["model"];
     return {};
   }
+  if (name == "gblinear") {
+    model = &booster["model"];
+    TRY(const auto* weights, get_numbers(*model, "weights", "gblinear model"));
+    for (const double weight : *weights) facts.weights.push_back(static_cast<float>(weight));
+    if (!facts.weights.empty()) return {};
+    return wrong("gblinear model", "'weights' is empty");
+  }
   if (name != "dart") {
     return fail(Code::kInvalidArgument,
-                fmt::format("booster '{}' holds no trees, expected gbtree or dart; a linear model can be served by "
-                            "converting it to ONNX",
-                            printable(name)));
+                fmt::format("booster '{}', expected gbtree, dart or gblinear", printable(name)));
   }
   model = &booster["gbtree"]["model"];
   TRY(const auto* weights, get_numbers(booster, "weight_drop", "gradient_booster"));
@@ -262,21 +296,25 @@ Result<TreeModelSpec> read_xgboost(const Document& document, std::string platfor
   const auto& learner = document["learner"];
   if (!learner.is_object()) return wrong("XGBoost model", "'learner' is missing");
   XgboostFacts facts;
-  if (const auto* version = document["version"].numbers()) {
-    for (const double part : *version) facts.version += fmt::format("{}{}", facts.version.empty() ? "" : ".", part);
+  std::vector<double> version;
+  if (const auto* parts = document["version"].numbers()) {
+    version = *parts;
+    for (const double part : version) facts.version += fmt::format("{}{}", facts.version.empty() ? "" : ".", part);
   }
   TRY_STATUS(read_learner(learner, facts));
   const Document* model = nullptr;
   TRY_STATUS(read_booster(learner["gradient_booster"], model, facts));
-  TRY_STATUS(read_model(*model, facts));
-  TRY(facts.columns, read_columns(learner, *model, facts.features));
-  TRY(const auto* documents, get_items(*model, "trees", "gbtree model"));
   std::vector<TreeSpec> trees;
-  trees.reserve(documents->size());
-  for (std::size_t i = 0; i < documents->size(); ++i) {
-    TRY(auto tree, read_tree((*documents)[i], facts.outputs(), fmt::format("tree {}", i)));
-    trees.push_back(std::move(tree));
+  if (facts.weights.empty()) {
+    TRY_STATUS(read_model(*model, facts));
+    TRY(const auto* documents, get_items(*model, "trees", "gbtree model"));
+    trees.reserve(documents->size());
+    for (std::size_t i = 0; i < documents->size(); ++i) {
+      TRY(auto tree, read_tree((*documents)[i], facts.outputs(), fmt::format("tree {}", i)));
+      trees.push_back(std::move(tree));
+    }
   }
+  TRY(facts.columns, read_columns(learner, *model, version, facts));
   TRY(auto spec, finish_xgboost(std::move(facts), std::move(trees)));
   spec.platform = std::move(platform);
   return spec;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "backends/trees/numbers.h"
 #include "base/text.h"
@@ -46,7 +47,7 @@ constexpr std::array<Objective, 26> kObjectives = {{
     {"reg:gamma", Link::kExp, Start::kLog},
     {"reg:tweedie", Link::kExp, Start::kLog},
     {"survival:cox", Link::kExp, Start::kLog},
-    {"survival:aft", Link::kExp, Start::kLog},
+    {"survival:aft", Link::kExpInDouble, Start::kLog},
     {"rank:pairwise", Link::kIdentity, Start::kAsIs},
     {"rank:ndcg", Link::kIdentity, Start::kAsIs},
     {"rank:map", Link::kIdentity, Start::kAsIs},
@@ -69,6 +70,25 @@ std::size_t used_trees(const XgboostFacts& facts, std::size_t trees) {
   if (!facts.iteration_ends.empty()) return trees;
   const std::uint64_t round = std::uint64_t{facts.outputs()} * facts.parallel_trees;
   return end > trees / round ? trees : static_cast<std::size_t>(end * round);
+}
+
+/// Takes gblinear's weights apart: a row a feature, and the row that is added to the base, in float. As in XGBoost
+/// (3.2), the base is the first output's for all of them.
+Status give_weights(const XgboostFacts& facts, TreeModelSpec& model) {
+  const std::size_t outputs = facts.outputs();
+  const std::size_t expected = (std::size_t{facts.features} + 1) * outputs;
+  if (facts.weights.size() != expected || model.ensemble.base.size() != outputs) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("gblinear has {} weights, expected {} of {} features and {} outputs", facts.weights.size(),
+                            expected, facts.features, outputs));
+  }
+  const auto bias = std::span(facts.weights).last(outputs);
+  const auto first = static_cast<float>(model.ensemble.base[0]);
+  for (std::size_t k = 0; k < outputs; ++k) {
+    model.ensemble.base[k] = static_cast<double>(bias[k] + first);
+  }
+  model.weights.assign(facts.weights.begin(), facts.weights.end() - static_cast<std::ptrdiff_t>(outputs));
+  return {};
 }
 
 Status give_trees(const XgboostFacts& facts, std::vector<TreeSpec>& trees) {
@@ -134,10 +154,12 @@ Result<TreeModelSpec> finish_xgboost(XgboostFacts facts, std::vector<TreeSpec> t
     }
     ensemble.base.push_back(static_cast<double>(margin));
   }
-  model.summary = fmt::format("XGBoost{}{}, {}, {} trees", facts.version.empty() ? "" : " ", facts.version,
-                              facts.objective, trees.size());
+  model.summary = fmt::format("XGBoost{}{}, {}, {}", facts.version.empty() ? "" : " ", facts.version, facts.objective,
+                              facts.weights.empty() ? fmt::format("{} trees", trees.size()) : "linear");
+  if (!facts.weights.empty()) TRY_STATUS(give_weights(facts, model));
   ensemble.trees = std::move(trees);
   model.columns = std::move(facts.columns);
+  model.notes = std::move(facts.notes);
   model.link = objective->link;
   model.classification = objective->classification;
   model.probability_link = ensemble.outputs > 1 && facts.classes > 1 ? Link::kSoftmax : Link::kSigmoid;

@@ -19,7 +19,9 @@ namespace protean {
 /// `base_is_margin`.
 /// `groups`: the output of each tree.  `drop_weights`: DART's, one a tree, else empty.
 /// `best_iteration`: of a file that the scikit-learn wrapper wrote, which predicts with the iterations up to that one.
+/// `notes`: what people should know, for the model's status.
 /// `iteration_ends`: where known, the number of trees after each iteration, beginning with 0.
+/// `weights`: of gblinear, [features + 1, outputs], the last row what is added to the base; else empty.
 struct XgboostFacts {
   std::string version;
   std::string objective;
@@ -34,6 +36,8 @@ struct XgboostFacts {
   std::optional<std::uint64_t> best_iteration;
   std::vector<std::uint64_t> iteration_ends;
   std::vector<Column> columns;
+  std::vector<std::string> notes;
+  std::vector<float> weights;
 
   [[nodiscard]] std::uint32_t outputs() const noexcept { return std::max({1U, classes, targets}); }
 };

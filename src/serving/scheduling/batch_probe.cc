@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/generated_input.h"
+#include "serving/check_request.h"
 #include "serving/scheduling/tensor_rows.h"
 
 namespace protean {
@@ -24,7 +25,7 @@ constexpr std::int64_t kFreeSizes[] = {8, 32, 1};
 using Outputs = std::vector<Tensor>;
 
 std::optional<std::string> find_obstacle(const Signature& signature) {
-  if (signature.inputs.empty() || signature.outputs.empty()) return "the model has no inputs or no outputs";
+  if (signature.inputs.empty() || usual_outputs(signature).empty()) return "the model has no inputs or no outputs";
   const auto check = [](const TensorSpec& spec, const char* what) -> std::optional<std::string> {
     if (spec.any_rank) return fmt::format("{} '{}' has any number of dimensions", what, spec.name);
     if (spec.shape.empty()) return fmt::format("{} '{}' is a scalar", what, spec.name);
@@ -37,7 +38,7 @@ std::optional<std::string> find_obstacle(const Signature& signature) {
     if (auto obstacle = check(spec, "input")) return obstacle;
   }
   for (const auto& spec : signature.outputs) {
-    if (spec.any_rank) continue;  // what it has is seen when it runs
+    if (spec.any_rank || spec.on_request) continue;  // of any_rank: what it has is seen when it runs
     if (auto obstacle = check(spec, "output")) return obstacle;
   }
   return std::nullopt;
@@ -46,10 +47,9 @@ std::optional<std::string> find_obstacle(const Signature& signature) {
 Result<Outputs> run(Model& model, const std::vector<Tensor>& inputs) {
   std::vector<const Tensor*> pointers;
   for (const auto& tensor : inputs) pointers.push_back(&tensor);
-  std::vector<std::size_t> all(model.signature().outputs.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  const auto probed = usual_outputs(model.signature());
   try {
-    return model.run({pointers, all, {}});
+    return model.run({pointers, probed, {}});
   } catch (const std::exception& error) {
     return fail(Code::kInternal, fmt::format("it threw: {}", error.what()));
   } catch (...) {
@@ -124,9 +124,10 @@ std::vector<Tensor> pick_rows(const std::vector<Tensor>& tensors, const std::vec
 /// Why `outputs` are not the answers of `order`'s rows, judged by what each row answers alone; nullopt: they are.
 std::optional<std::string> compare(const Signature& signature, const Outputs& outputs,
                                    const std::vector<Outputs>& alone, const std::vector<std::uint64_t>& order) {
-  if (outputs.size() != signature.outputs.size()) return "the model answers another number of outputs than it declares";
+  const auto probed = usual_outputs(signature);
+  if (outputs.size() != probed.size()) return "the model answers another number of outputs than it declares";
   for (std::size_t n = 0; n < outputs.size(); ++n) {
-    const std::string& name = signature.outputs[n].name;
+    const std::string& name = signature.outputs[probed[n]].name;
     const Tensor& together = outputs[n];
     if (together.shape.empty() || together.shape.front() != static_cast<std::int64_t>(order.size())) {
       return fmt::format("output '{}' has no batch dimension: shape {} for {} rows", name, format_shape(together.shape),

@@ -10,7 +10,9 @@ namespace protean {
 
 /// Runs the model a handful of times; never fails: a model that cannot be probed is not batchable, and
 /// BatchFacts::reason says why. Equal means: same bytes, or floats within 1e-3 relative and 1e-5 absolute (batched
-/// kernels sum in another order).  Thread-safe.
+/// kernels sum in another order). Outputs on request are not asked for: they may cost a thousand times as much
+/// (contributions of trees), and what backends give on request depends on a row's company as little as the rest.
+/// Thread-safe.
 [[nodiscard]] BatchFacts probe_batching(Model& model);
 
 }  // namespace protean

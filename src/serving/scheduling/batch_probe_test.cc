@@ -102,5 +102,17 @@ TEST(BatchProbe, SaysWhyAModelCannotBeProbed) {
   EXPECT_EQ(facts.reason, "probing failed with one row: it threw: no such table");
 }
 
+TEST(BatchProbe, DoesNotAskForOutputsOnRequest) {
+  FloatModel model({-1},
+                   [](std::int64_t rows, const Floats& values) { return floats({rows}, row_sums(rows, values)); });
+  TensorSpec costly{"costly", DataType::kFp32, {-1, 3}, {}, false, false};
+  costly.on_request = true;
+  model.signature_.outputs.insert(model.signature_.outputs.begin(), costly);  // the model answers `y` alone
+  const BatchFacts facts = probe_batching(model);
+  EXPECT_TRUE(facts.batchable) << facts.reason;
+  model.signature_.outputs.pop_back();
+  EXPECT_EQ(probe_batching(model).reason, "the model has no inputs or no outputs");
+}
+
 }  // namespace
 }  // namespace protean

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/generated_input.h"
+#include "serving/check_request.h"
 
 namespace protean {
 namespace {
@@ -45,8 +46,7 @@ Duration time_not_given() {
 }
 
 Status run_once(Model& model, RunInputs inputs) {
-  std::vector<std::size_t> outputs(model.signature().outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = i;
+  const auto outputs = usual_outputs(model.signature());
   try {
     return model.run({inputs, outputs, {}}).map([](const auto&) {});
   } catch (const std::exception& error) {

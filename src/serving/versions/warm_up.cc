@@ -104,8 +104,7 @@ class WarmUp {
   Status run_tensors(const std::vector<Tensor>& tensors) {
     std::vector<const Tensor*> inputs;
     for (const auto& tensor : tensors) inputs.push_back(&tensor);
-    std::vector<std::size_t> outputs(version_.signature->outputs.size());
-    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = i;
+    const auto outputs = usual_outputs(*version_.signature);
     return version_.model->run({inputs, outputs, {}}).map([](const auto&) {});
   }
 
