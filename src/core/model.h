@@ -59,6 +59,7 @@ struct TableRules {
 /// `columns`: of a model that takes tables, else empty. Either there is one input, a matrix [-1, columns.size()] with
 /// one column each in this order; or there is one input [-1] a column, of its name, in this order. core/table.h
 /// brings what clients send into that form.
+/// `takes_parameters`: a request's parameters change its answer, so that one with parameters runs alone.
 /// `example`: a request in Open Inference Protocol JSON that the model's files bring along; empty: none.
 struct Signature {
   std::string platform;
@@ -67,6 +68,7 @@ struct Signature {
   std::vector<Column> columns = {};
   TableRules table_rules = {};
   std::string example = {};
+  bool takes_parameters = false;
 };
 
 /// Inputs in the order of Signature::inputs (nullptr for an optional one left out), checked against it;
@@ -75,12 +77,14 @@ struct Signature {
 /// `background`: for explain() only: inputs whose rows stand for "this feature is unknown"; empty: the model's own way.
 /// `request_id`: as the client gave it, or those of the requests that share the run with commas between them (cut to
 /// 256 bytes); for logs.
+/// `parameters`: of the request, for a model that takes them (Signature::takes_parameters); nullptr: none.
 struct RunRequest {
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
   std::stop_token cancel;
   std::span<const Tensor* const> background = {};
   std::string_view request_id = {};
+  const Parameters* parameters = nullptr;
 };
 
 /// What each feature added to each output, row by row: `base` [outputs] and the `values` [rows, features, outputs] of a
