@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 MODELS = EXAMPLES / "models"
@@ -25,6 +24,8 @@ DATATYPES = {"float32": "FP32", "float64": "FP64", "int64": "INT64", "bool": "BO
 
 def save_model(model, relative_path):
     """Checks `model` (an onnx.ModelProto) and writes it to examples/models/`relative_path`."""
+    import onnx  # only what trains for ONNX has it installed
+
     model.ir_version = IR_VERSION
     # The converter walks a set here, whose order changes from run to run.
     opsets = sorted(model.opset_import, key=lambda opset: opset.domain)

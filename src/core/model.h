@@ -59,6 +59,7 @@ struct TableRules {
 /// `columns`: of a model that takes tables, else empty. Either there is one input, a matrix [-1, columns.size()] with
 /// one column each in this order; or there is one input [-1] a column, of its name, in this order. core/table.h
 /// brings what clients send into that form.
+/// `takes_parameters`: a request's parameters change its answer, so that one with parameters runs alone.
 /// `example`: a request in Open Inference Protocol JSON that the model's files bring along; empty: none.
 /// `streams`: the model can give its answer in parts (RunRequest::parts).
 struct Signature {
@@ -68,6 +69,7 @@ struct Signature {
   std::vector<Column> columns = {};
   TableRules table_rules = {};
   std::string example = {};
+  bool takes_parameters = false;
   bool streams = false;
 };
 
@@ -86,6 +88,7 @@ class PartSink {
 /// `background`: for explain() only: inputs whose rows stand for "this feature is unknown"; empty: the model's own way.
 /// `request_id`: as the client gave it, or those of the requests that share the run with commas between them (cut to
 /// 256 bytes); for logs.
+/// `parameters`: of the request, for a model that takes them (Signature::takes_parameters); nullptr: none.
 /// `parts`: where a model whose signature says `streams` sends its answer; run() then returns no tensors, and no part
 /// is sent after it returned. nullptr: the parts come joined, as one answer.
 struct RunRequest {
@@ -94,6 +97,7 @@ struct RunRequest {
   std::stop_token cancel;
   std::span<const Tensor* const> background = {};
   std::string_view request_id = {};
+  const Parameters* parameters = nullptr;
   PartSink* parts = nullptr;
 };
 

@@ -315,7 +315,7 @@ Result<Signature> with_columns(Signature signature, std::span<const ColumnConfig
 std::string describe_column(const Column& column) {
   std::string out(data_type_name(column.type));
   if (!column.categories.empty()) out += fmt::format(" of {}", quoted_list(column.categories));
-  return column.nullable ? out + ", may be missing" : out;
+  return column.nullable ? out + " or null" : out;
 }
 
 }  // namespace protean

@@ -47,7 +47,7 @@ struct ColumnConfig {
 /// Errors: kInvalidArgument naming the entry that fits nothing.
 [[nodiscard]] Result<Signature> with_columns(Signature signature, std::span<const ColumnConfig> entries);
 
-/// `FP32`, `FP32?` when nullable, `BYTES of 'red', 'green'...`: for people.
+/// `FP32`, `FP32 or null` when nullable, `BYTES of 'red', 'green'...`: for people.
 [[nodiscard]] std::string describe_column(const Column& column);
 
 }  // namespace protean

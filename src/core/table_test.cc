@@ -111,7 +111,7 @@ TEST(MapTable, AColumnThatMayBeMissingMayBeLeftOutUnlessItIsRequired) {
   Signature signature = houses();
   ASSERT_EQ(error_of(request, signature), "mapped");
   signature.columns[1].required = true;
-  EXPECT_EQ(error_of(request, signature), "column 'rooms' is missing: expected INT64, may be missing");
+  EXPECT_EQ(error_of(request, signature), "column 'rooms' is missing: expected INT64 or null");
   request = two_houses();
   request.inputs.erase(request.inputs.begin() + 2);
   EXPECT_EQ(error_of(request), "column 'area' is missing: expected FP32");

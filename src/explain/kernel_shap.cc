@@ -113,7 +113,7 @@ class KernelShap {
   /// What the model says of so many rows: [rows, names_.size()]. The first call finds the names.
   Result<std::vector<double>> evaluate(std::span<const Tensor* const> inputs, std::size_t rows) {
     TRY_STATUS(check_time());
-    TRY(const auto tensors, model_.run({inputs, outputs_, request_.cancel}));
+    TRY(const auto tensors, model_.run({inputs, outputs_, request_.cancel, {}, {}, request_.parameters}));
     if (tensors.size() != outputs_.size()) return fail(Code::kInternal, "the model answered too few outputs");
     std::vector<std::vector<double>> parts;
     std::size_t width = 0;

@@ -22,6 +22,7 @@ Status run_explanation(Call& call, const InferRequest& background, const Checked
   const LoadedVersion& version = *call.version;
   const auto& asked = std::get<ExplainRequest>(call.operation);
   RunRequest request{checked.inputs, checked.outputs, cancel};
+  request.parameters = &asked.infer.parameters;
   std::vector<const Tensor*> rows;
   if (!background.inputs.empty()) {
     TRY(rows, background_of(background, *version.signature));

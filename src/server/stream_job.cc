@@ -62,6 +62,7 @@ void prepare_stream(Call& call) {
     CallParts parts(call, checked, cancel);
     RunRequest request{checked.inputs, checked.outputs, cancel};
     request.request_id = call.request->id;
+    request.parameters = &call.request->parameters;
     request.parts = &parts;
     TRY(const auto rest, call.version->model->run(request));
     if (call.part_bytes == 0) return fail(Code::kInternal, "the model's answer has no parts, expected at least one");

@@ -46,6 +46,7 @@ from random_estimators import (
     transformer,
     tree_options,
     weights,
+    without_ties,
 )
 
 CASES = {
@@ -130,8 +131,8 @@ CASES = {
             random_state=seed(rng),
         )
     ),
-    "neighbours": classifier(lambda rng: neighbors.KNeighborsClassifier(**weights(rng))),
-    "neighbours regression": regressor(lambda rng: neighbors.KNeighborsRegressor(**weights(rng)), multi=True),
+    "neighbours": without_ties(lambda rng: neighbors.KNeighborsClassifier(**weights(rng))),
+    "neighbours regression": without_ties(lambda rng: neighbors.KNeighborsRegressor(**weights(rng))),
     "gaussian bayes": classifier(lambda rng: naive_bayes.GaussianNB()),
     "counting bayes": classifier(
         lambda rng: pick(

@@ -20,6 +20,7 @@ from sklearn import (
     svm,
     tree,
 )
+from sklearn.base import is_regressor
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -228,6 +229,18 @@ def weights(rng):
         weights=pick(rng, "uniform", "distance"),
         metric=pick(rng, "minkowski", "euclidean", "manhattan", "cosine"),
     )
+
+
+def without_ties(make):
+    """Measurements are apart from each other: of equally near rows scikit-learn may take any."""
+
+    def case(rng):
+        model = make(rng)
+        x, y = regression(rng, targets=int(rng.integers(1, 3))) if is_regressor(model) else classification(rng)
+        x = x + rng.normal(0, 0.01, x.shape)
+        return model.fit(x, y), x
+
+    return case
 
 
 def network(rng):

@@ -2,10 +2,11 @@
 // scikit_learn_probe: loads model files with the backend and runs rows through them, for the property test, which
 // compares hundreds of models with scikit-learn itself and would wait long for a server each time.
 //
-// Standard input, until its end: `load PATH`, `run` or `explain`, each a line. Behind `run` and `explain` come the
-// inputs in the order of the signature: a line `ROWS COLUMNS`, then ROWS * COLUMNS doubles, or, for BYTES, that many
-// texts as tensors have them. Each command is answered by a line `ok N` and N tensors, or by `error MESSAGE`. A tensor
-// is a line `NAME TYPE BYTES DIMENSIONS...` and its bytes; behind `load` the tensors are the inputs, without bytes.
+// Standard input, until its end: `load PATH`, `classes` (those that are served), `run` or `explain`, each a line.
+// Behind `run` and `explain` come the inputs in the order of the signature: a line `ROWS COLUMNS`, then ROWS * COLUMNS
+// doubles, or, for BYTES, that many texts as tensors have them. Each command is answered by a line `ok N` and N
+// tensors, or by `error MESSAGE`. A tensor is a line `NAME TYPE BYTES DIMENSIONS...` and its bytes; behind `load` the
+// tensors are the inputs, without bytes.
 #include <cstdio>
 #include <iostream>
 #include <sstream>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "backends/scikit_learn/backend.h"
+#include "backends/scikit_learn/families.h"
 
 namespace {
 
@@ -86,6 +88,12 @@ Result<std::unique_ptr<protean::Model>> load(protean::Backend& backend, const st
   return model;
 }
 
+void list_classes() {
+  const auto classes = protean::sklearn::served_classes();
+  std::cout << "ok " << classes.size() << '\n';
+  for (const auto name : classes) write_tensor(std::string(name), {});
+}
+
 void answer_error(const protean::Error& error) { std::cout << "error " << error.message << '\n'; }
 
 }  // namespace
@@ -103,6 +111,8 @@ int main() {
       } else {
         answer_error(loaded.error());
       }
+    } else if (line == "classes") {
+      list_classes();
     } else if (model && (line == "run" || line == "explain")) {
       if (auto status = run(*model, line == "explain"); !status) answer_error(status.error());
     } else {

@@ -48,6 +48,10 @@ class Probe:
         self.process.stdout.close()
         assert self.process.returncode == 0
 
+    def classes(self):
+        """All classes that are served."""
+        return [name for name, _, _, _ in self._send(b"classes\n")]
+
     def load(self, path):
         self.inputs = [(name, kind) for name, kind, _, _ in self._send(f"load {path}\n".encode())]
         return self.inputs

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders that MLflow itself writes here and now, served; answers are held against the libraries' own."""
 
+import json
 import shutil
 import sys
 import warnings
@@ -174,6 +175,155 @@ def test_a_python_function_is_refused_where_it_is_not_allowed(start_server, pyth
     row = start_server(python_folder, "--python", sys.executable).index()["doubler", "1"]
     assert row["state"] == "UNAVAILABLE"
     assert "python_function: " in row["reason"]
+
+
+@pytest.fixture(scope="module")
+def scikit_learn(table, tmp_path_factory):
+    """(folder, answers): one that is read natively, one that only Python can run, both with the sklearn flavor."""
+    import mlflow.sklearn
+    from mlflow.models import infer_signature
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    folder = tmp_path_factory.mktemp("sklearn") / "models"
+    features = table[["age", "visits"]]
+    options = {"signature": infer_signature(features, table["risk"]), "pip_requirements": ["numpy"]}
+    scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, table["risk"])
+    process = GaussianProcessRegressor(alpha=0.1).fit(features, table["risk"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for version, form in enumerate(["pickle", "cloudpickle", "skops"], 1):
+            mlflow.sklearn.save_model(
+                scaled, str(folder / "scaled" / str(version)), serialization_format=form, input_example=features[:1],
+                **options,
+            )  # fmt: skip
+        mlflow.sklearn.save_model(process, str(folder / "process"), serialization_format="cloudpickle",
+                                  **(options | {"signature": infer_signature(features, process.predict(features))}))
+    return folder, scaled.predict(features), process.predict(features)
+
+
+def test_the_sklearn_flavor_is_read_natively_in_every_serialization(start_server, scikit_learn, table):
+    folder, wanted, _ = scikit_learn
+    server = start_server(folder)
+    for version in "123":
+        assert output(server.curl.infer("scaled", records(table), version=version)).tolist() == wanted.tolist()
+        assert "flavor sklearn by scikit_learn" in server.admin.get("/admin/v1/models/scaled").text
+    assert "GaussianProcessRegressor" in server.index()["process", "1"]["reason"]
+
+
+def test_what_the_reader_declines_python_runs_where_that_is_allowed(start_server, scikit_learn, table):
+    folder, _, wanted = scikit_learn
+    server = start_server(folder, "--python", sys.executable, "--python-unpickle")
+    assert output(server.curl.infer("process", records(table))) == pytest.approx(wanted, abs=1e-9)
+
+
+PARAMS = {"scale": 2.0, "times": 3, "words": ["a", "b"], "on": True, "when": np.datetime64("2024-05-06T07:08:09")}
+
+
+@pytest.fixture(scope="module")
+def with_params(table, tmp_path_factory):
+    """A Python model that answers with its params, and a native one with the same signature."""
+    import mlflow.pyfunc
+    import mlflow.xgboost
+    import xgboost
+    from mlflow.models import infer_signature
+
+    class Teller(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            said = "|".join(f"{name}={params[name]!r}" for name in sorted(params))
+            return np.array([said] * len(model_input), dtype=object)
+
+    folder = tmp_path_factory.mktemp("params") / "models"
+    features = table[["age", "visits"]]
+    signature = infer_signature(features, np.array(["text"]), params=PARAMS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            str(folder / "teller"), python_model=Teller(), signature=signature, pip_requirements=["numpy"]
+        )
+        booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(features, table["risk"]), num_boost_round=2)
+        mlflow.xgboost.save_model(booster, str(folder / "native"), signature=signature, pip_requirements=["numpy"])
+    return folder, mlflow.pyfunc.load_model(str(folder / "teller"))
+
+
+@pytest.fixture(scope="module")
+def params_server(with_params, tmp_path_factory):
+    flags = ("--python", sys.executable, "--python-unpickle")
+    with serving(tmp_path_factory.mktemp("params_server"), with_params[0], *flags) as running:
+        yield running
+
+
+GIVEN = [
+    {},
+    {"scale": 5},
+    {"scale": 5.5, "times": 7},
+    {"times": 7.0},
+    {"times": True},
+    {"times": "7"},
+    {"on": False},
+    {"on": 1},
+    {"on": "true"},
+    {"scale": "2.0"},
+    {"nobody": "asked", "times": 4},
+    {"words": '["x", "ü"]'},
+    {"words": "[]"},
+    {"words": "[1]"},
+    {"words": "x"},
+    {"when": "2020-01-02"},
+    {"when": "2020-01-02T03:04:05"},
+    {"when": "yesterday"},
+    {"when": 5},
+    {"scale": True, "times": 1.5},
+]
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=str)
+def test_params_are_enforced_as_mlflow_does(params_server, with_params, table, given):
+    from mlflow.exceptions import MlflowException
+
+    def decoded(name, value):
+        if name == "words" and isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        return value
+
+    body = {"records": [{"age": 50.0, "visits": 2}], "parameters": given}
+    found = params_server.curl.infer("teller", body)
+    native = params_server.curl.infer("native", body)
+    try:
+        wanted = with_params[1].predict(table[["age", "visits"]][:1], params={k: decoded(k, v) for k, v in given.items()})
+    except MlflowException:
+        assert (found.status, native.status) == (400, 400), found.text
+        wrong = [name for name in given if f"parameter '{name}': found" in found.error()]
+        assert wrong and found.error().split(" (model")[0] == native.error().split(" (model")[0]
+        return
+    assert native.status == 200
+    assert output(found).tolist() == wanted.tolist()
+
+
+def test_params_come_by_grpc_too_and_never_from_another_request(params_server, table):
+    import concurrent.futures
+
+    import tritonclient.grpc
+
+    def ask(times):
+        inputs = []
+        for name, kind, value in [("age", "FP64", 50.0), ("visits", "INT64", 2)]:
+            inputs.append(tritonclient.grpc.InferInput(name, [1], kind))
+            inputs[-1].set_data_from_numpy(np.array([value], dtype={"FP64": np.float64, "INT64": np.int64}[kind]))
+        with tritonclient.grpc.InferenceServerClient(params_server.authority) as client:
+            given = {} if times is None else {"times": times}
+            result = client.infer("teller", inputs, parameters=given)
+            return result.as_numpy(result.get_response().outputs[0].name)[0].decode()
+
+    asked = [None, 5, 6, 7, None, 8] * 8
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for times, said in zip(asked, pool.map(ask, asked)):
+            assert f"times={3 if times is None else times}" in said
 
 
 def test_hostile_folders_are_refused_with_a_reason_and_harm_nobody(start_server, tmp_path):

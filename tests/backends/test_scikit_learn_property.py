@@ -17,6 +17,7 @@ joblib = pytest.importorskip("joblib")
 sio = pytest.importorskip("skops.io")
 
 from estimator_cases import CASES  # noqa: E402
+from estimators_by_class import BY_CLASS  # noqa: E402
 from scikit_learn_probe import Probe, Refused  # noqa: E402
 
 ROUNDS = int(os.environ.get("SCIKIT_LEARN_ROUNDS", "3"))
@@ -84,21 +85,36 @@ def _outputs(model):
     return found
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("round_", range(ROUNDS))
-@pytest.mark.parametrize("name", CASES)
-def test_estimators_answer_as_scikit_learn_does(probe, tmp_path, name, round_):
+def _compare(probe, tmp_path, make, name, round_):
     rng = np.random.default_rng([zlib.crc32(name.encode()), round_])
     np.random.seed(round_)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model, rows = CASES[name](rng)
+        model, rows = make(rng)
         way, path = _save(rng, model, tmp_path)
         probe.load(path)
         found = probe.run(_table(rows), names=list(rows.columns) if hasattr(rows, "columns") else None)
         for output, ask in _outputs(model).items():
             assert output in found, f"{model} ({way}): no {output}"
             _check(found[output], ask(rows), f"{model} ({way}): {output}")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("name", CASES)
+def test_estimators_answer_as_scikit_learn_does(probe, tmp_path, name, round_):
+    _compare(probe, tmp_path, CASES[name], name, round_)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("name", BY_CLASS)
+def test_every_class_answers_as_scikit_learn_does(probe, tmp_path, name, round_):
+    _compare(probe, tmp_path, BY_CLASS[name], "class " + name, round_)
+
+
+def test_every_served_class_is_compared(probe):
+    assert set(probe.classes()) == set(BY_CLASS)
 
 
 def test_rows_that_scikit_learn_refuses_are_refused(probe, tmp_path):

@@ -103,6 +103,70 @@ def test_the_models_own_background_and_columns_are_used(start_server, tmp_path):
     assert sum(found["outputs"][0]["rows"][0]["contributions"]) != 0
 
 
+def test_tables_of_numbers_and_texts_are_explained_by_the_definition(examples):
+    """Five columns, of which all 32 subsets are asked."""
+    row = {"alcohol": 14.2, "flavanoids": None, "proline": 1065.0, "colour": "ruby", "strength": "full"}
+    others = [
+        {"alcohol": 12.2, "flavanoids": 1.0, "proline": 565.0, "colour": "pale", "strength": "light"},
+        {"alcohol": 13.0, "flavanoids": 2.5, "proline": 700.0, "colour": "deep", "strength": None},
+    ]
+    names = list(row)
+    subsets = list(itertools.product([False, True], repeat=len(names)))
+    mixed = [
+        {name: row[name] if one else other[name] for name, one in zip(names, subset)}
+        for subset in subsets
+        for other in others
+    ]
+    reply = examples.curl.infer("wine_table", {"records": mixed})
+    assert reply.status == 200, reply.text
+    said = np.array(reply.json()["outputs"][1]["data"]).reshape(len(subsets), len(others), 3).mean(axis=1)
+    value = dict(zip(subsets, said))
+    wanted = np.zeros((len(names), 3))
+    for subset in subsets:
+        size = sum(subset)
+        weight = math.factorial(size) * math.factorial(len(names) - size - 1) if size < len(names) else 0
+        for feature in itertools.compress(range(len(names)), (not one for one in subset)):
+            joined = tuple(one or i == feature for i, one in enumerate(subset))
+            wanted[feature] += weight / math.factorial(len(names)) * (value[joined] - value[subset])
+
+    found = explain(examples, "wine_table", {"records": [row], "background": {"records": others}}).json()
+    assert (found["method"], found["features"]) == ("kernel_shap", names)
+    assert found["additivity_error"] < 1e-9
+    for k, output in enumerate(found["outputs"]):
+        assert output["base"] == pytest.approx(value[subsets[0]][k], abs=1e-9)
+        assert output["rows"][0]["contributions"] == pytest.approx(wanted[:, k], abs=1e-9)
+
+
+def test_trees_and_linear_models_are_explained_without_a_background(start_server, examples, tmp_path):
+    import pickle
+
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    x, y = load_breast_cancer(return_X_y=True)
+    rows = {"name": "input", "shape": [4, 30], "datatype": "FP64", "data": x[:4].ravel().tolist()}
+    trees = explain(examples, "cancer_forest", {"inputs": [rows]}).json()
+    assert (trees["method"], trees["scale"]) == ("tree_shap", "probability")
+    assert trees["additivity_error"] < 1e-9
+
+    model = make_pipeline(StandardScaler(), MinMaxScaler(), LogisticRegression()).fit(x, y)
+    (tmp_path / "models" / "linear").mkdir(parents=True)
+    (tmp_path / "models" / "linear" / "model.pkl").write_bytes(pickle.dumps(model))
+    found = explain(start_server(tmp_path / "models"), "linear", {"inputs": [rows]}).json()
+    assert (found["method"], found["scale"]) == ("linear", "decision")
+    assert found["additivity_error"] < 1e-9
+    # One feature alone: what the decision changes by when it becomes zero, the others as they are.
+    for i, row in enumerate(found["outputs"][0]["rows"]):
+        assert row["total"] == pytest.approx(model.decision_function(x[i : i + 1])[0], abs=1e-9)
+        for feature in (0, 7, 29):
+            without = x[i : i + 1].copy()
+            without[0, feature] = 0
+            change = row["total"] - model.decision_function(without)[0]
+            assert row["contributions"][feature] == pytest.approx(change, abs=1e-9)
+
+
 def answers_of_record(server, record: dict) -> float:
     reply = server.curl.infer("patients", {"records": [record]})
     assert reply.status == 200, reply.text

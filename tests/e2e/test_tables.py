@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ONNX model with columns from its protean.toml, called with tables of every kind over REST and gRPC."""
 
+import json
 import shutil
 
 import numpy as np
@@ -109,3 +110,60 @@ def test_a_model_without_columns_refuses_a_null_text(models):
     assert models.curl.infer("identity_bytes", {"inputs": [tensor]}).error() == (
         "inputs[0] 'x': element 1 of data is null, expected a string for BYTES (model identity_bytes, version 1)"
     )
+
+
+PLAIN = {"alcohol": 14.2, "flavanoids": 3.0, "proline": 1065, "colour": "ruby", "strength": "full"}
+
+
+def _text(record: str) -> bytes:
+    return b'{"records":[' + record.encode() + b"]}"
+
+
+ODD = {
+    "a number too large": (PLAIN | {"alcohol": 7e77}, "7e77", "1e400", "alcohol: found 1e400, expected a number within 64 bits"),
+    "a text for a number": (PLAIN | {"alcohol": "NaN"}, "", "", "column 'alcohol': row 0 is \"NaN\", expected FP64"),
+    "a number for a text": (PLAIN | {"colour": 5}, "", "", "column 'colour': datatype INT64, expected BYTES"),
+    "a list": (PLAIN | {"alcohol": [1]}, "", "", "records[0].alcohol: found an array, expected a number, a text"),
+    "an object": (PLAIN | {"colour": {}}, "", "", "records[0].colour: found an object, expected a number, a text"),
+    "a key twice": (PLAIN | {"zzz": 1}, '"zzz"', '"alcohol"', "records[0].alcohol: appears twice"),
+    "no key": ({}, "", "", "records: no record has a member"),
+    "no column": ({"zzz": 1}, "", "", "column 'alcohol' is missing: expected FP64 or null"),
+    "too many columns": ({f"c{i}": i for i in range(100_000)}, "", "", "records: more than 1024 columns"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_records_are_refused_with_their_place(examples, name):
+    record, found, instead, reason = ODD[name]
+    text = json.dumps(record)
+    body = _text(text.replace(found.replace("e77", "e+77"), instead) if found else text)
+    reply = examples.curl.post("/v2/models/wine_table/infer", body, "-H", "Content-Type: application/json")
+    assert reply.status == 400 and reason in reply.error(), reply.text
+
+
+def test_columns_have_as_many_rows_as_each_other(examples):
+    inputs = []
+    for name, value in PLAIN.items():
+        kind = "BYTES" if isinstance(value, str) else "FP64"
+        data = [value, value] if name == "proline" else [value]
+        inputs.append({"name": name, "shape": [len(data)], "datatype": kind, "data": data})
+    reply = examples.curl.infer("wine_table", {"inputs": inputs})
+    assert "input 'proline': 2 rows, expected 1 as the others have" in reply.error()
+
+
+def test_the_same_errors_come_by_grpc(examples):
+    def refused(columns: dict) -> str:
+        inputs = []
+        for name, value in columns.items():
+            kind, dtype = ("BYTES", object) if isinstance(value, str) else ("FP64", np.float64)
+            inputs.append(grpc_client.InferInput(name, [1], kind))
+            inputs[-1].set_data_from_numpy(np.array([value], dtype=dtype))
+        with grpc_client.InferenceServerClient(examples.authority) as client:
+            with pytest.raises(grpc_client.InferenceServerException) as error:
+                client.infer("wine_table", inputs)
+        assert "INVALID_ARGUMENT" in str(error.value.status())
+        return error.value.message()
+
+    assert "column 'alcohol' is missing" in refused({k: v for k, v in PLAIN.items() if k != "alcohol"})
+    assert "column 'colour': datatype FP64, expected BYTES" in refused(PLAIN | {"colour": 5.0})
+    assert "column 'alcohol': row 0 is \"high\", expected FP64" in refused(PLAIN | {"alcohol": "high"})

@@ -6,6 +6,7 @@ it, inside the sandbox. The model must have a signature: MLflow writes one for `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import numpy as np
 
 from protean_worker.interface import Arrays, Model
 from protean_worker.signature import Column, Input, Output, type_of
+
+_PARAMS = "mlflow.params"
+"""The input by which the server hands the signature's params on; no client sees it."""
 
 _TYPES = {
     "boolean": "BOOL",
@@ -62,6 +66,8 @@ class Adapter(Model):
             self.inputs = [_tensor(spec, i, "input", Input) for i, spec in enumerate(signature.inputs.inputs)]
         else:
             self._read_columns(signature.inputs.inputs)
+        if getattr(signature, "params", None):
+            self.inputs = [*self.inputs, Input(_PARAMS, "BYTES", [1], True)]
         self.outputs = self._read_outputs(signature.outputs)
 
     def _read_columns(self, specs: list[Any]) -> None:
@@ -85,13 +91,21 @@ class Adapter(Model):
                 for _, spec in named]
 
     def predict(self, inputs: Arrays) -> Any:
+        params = inputs.get(_PARAMS)
+        inputs = {name: array for name, array in inputs.items() if name != _PARAMS}
+        given = {} if params is None else {"params": self._read_params(params[0])}
         if self._tensors:
-            return self._named(self._model.predict(self._only(inputs)))
+            return self._named(self._model.predict(self._only(inputs), **given))
         import pandas
 
         texts = set(self._texts)
         frame = {name: self._decoded(array) if name in texts else array for name, array in inputs.items()}
-        return self._named(self._model.predict(pandas.DataFrame(frame)))
+        return self._named(self._model.predict(pandas.DataFrame(frame), **given))
+
+    @staticmethod
+    def _read_params(text: bytes) -> dict[str, Any]:
+        """All of the signature's params, those with defaults too, as the server has enforced them."""
+        return json.loads(text)
 
     @staticmethod
     def _only(inputs: Arrays) -> Any:

@@ -71,6 +71,7 @@ class MlflowBackend final : public Backend {
     TRY(const MlModelFile file, parse_ml_model(text));
     TRY(Loaded loaded, load_flavor(file, files, options));
     Signature own = loaded.model->signature();
+    if (!own.inputs.empty() && own.inputs.back().name == kParamsInput) own.inputs.pop_back();
     for (auto& column : own.columns) {
       // A data frame's numbers may be missing whatever the model makes of that.
       const bool is_float = column.type == DataType::kFp32 || column.type == DataType::kFp64;
@@ -88,7 +89,9 @@ class MlflowBackend final : public Backend {
       notes.push_back(fmt::format("param {} {}{} = {}", printable(param.name), printable(param.type),
                                   param.list ? "[]" : "", param.default_value));
     }
-    return std::make_unique<MlflowModel>(std::move(loaded.model), std::move(signature), std::move(notes));
+    signature.takes_parameters = !file.schema.params.empty();
+    return std::make_unique<MlflowModel>(std::move(loaded.model), std::move(signature), file.schema.params,
+                                         std::move(notes));
   }
 
   Result<Loaded> load_flavor(const MlModelFile& file, const ModelFiles& files, const LoadOptions& options) const {

@@ -9,6 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "backends/mlflow/params.h"
+
 namespace protean {
 namespace {
 
@@ -86,6 +88,8 @@ class CastInputs {
     return cast;
   }
   [[nodiscard]] std::span<const Tensor* const> pointers() const noexcept { return pointers_; }
+  /// Behind the others; must outlive this.
+  void append(const Tensor* tensor) { pointers_.push_back(tensor); }
 
  private:
   std::vector<Tensor> owned_;  // never grows beyond what was reserved: pointers_ point into it
@@ -94,24 +98,45 @@ class CastInputs {
 
 }  // namespace
 
-MlflowModel::MlflowModel(std::unique_ptr<Model> inner, Signature signature, std::vector<std::string> notes)
-    : inner_(std::move(inner)), signature_(std::move(signature)), notes_(std::move(notes)) {
+MlflowModel::MlflowModel(std::unique_ptr<Model> inner, Signature signature, std::vector<SchemaParam> params,
+                         std::vector<std::string> notes)
+    : inner_(std::move(inner)),
+      signature_(std::move(signature)),
+      params_(std::move(params)),
+      notes_(std::move(notes)),
+      passes_params_(inner_->signature().inputs.size() > signature_.inputs.size()) {
   for (std::size_t i = 0; i < signature_.inputs.size(); ++i) {
     casts_ = casts_ || signature_.inputs[i].type != inner_->signature().inputs[i].type;
   }
 }
 
+Result<std::optional<Tensor>> MlflowModel::params_tensor(const RunRequest& request) const {
+  if (params_.empty()) return std::nullopt;
+  TRY(const std::string json,
+      resolve_params(params_, request.parameters == nullptr ? Parameters{} : *request.parameters));
+  if (!passes_params_) return std::nullopt;
+  Buffer data;
+  const auto size = static_cast<std::uint32_t>(json.size());
+  data.append(&size, sizeof size);
+  data.append(json);
+  return Tensor{DataType::kBytes, {1}, std::move(data).share()};
+}
+
 Result<std::vector<Tensor>> MlflowModel::run(const RunRequest& request) {
-  if (!casts_) return inner_->run(request);
-  TRY(const auto inputs, CastInputs::make(request.inputs, inner_->signature()));
+  TRY(const auto params, params_tensor(request));
+  if (!casts_ && !passes_params_) return inner_->run(request);
+  TRY(auto inputs, CastInputs::make(request.inputs, inner_->signature()));
+  if (passes_params_) inputs.append(params ? &*params : nullptr);
   RunRequest cast = request;
   cast.inputs = inputs.pointers();
   return inner_->run(cast);
 }
 
 Result<Contributions> MlflowModel::explain(const RunRequest& request) {
-  if (!casts_) return inner_->explain(request);
-  TRY(const auto inputs, CastInputs::make(request.inputs, inner_->signature()));
+  TRY(const auto params, params_tensor(request));
+  if (!casts_ && !passes_params_) return inner_->explain(request);
+  TRY(auto inputs, CastInputs::make(request.inputs, inner_->signature()));
+  if (passes_params_) inputs.append(params ? &*params : nullptr);
   TRY(const auto background, CastInputs::make(request.background, inner_->signature()));
   RunRequest cast = request;
   cast.inputs = inputs.pointers();

@@ -94,7 +94,14 @@ std::string to_json(const YamlNode& node) {
     for (const auto& item : node.items) out += (out.empty() ? "" : ", ") + to_json(item);
     return "[" + out + "]";
   }
-  if (node.kind == YamlNode::Kind::kMap) return "{...}";
+  if (node.kind == YamlNode::Kind::kMap) {
+    for (const auto& [name, value] : node.members) {
+      out += out.empty() ? "" : ", ";
+      append_json_string(out, name);
+      out += ": " + to_json(value);
+    }
+    return "{" + out + "}";
+  }
   if (node.quoted) {
     append_json_string(out, node.text);
     return out;

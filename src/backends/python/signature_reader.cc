@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <set>
+#include <span>
 
 #include "backends/python/wire.h"
 #include "base/text.h"
@@ -117,7 +118,9 @@ Result<std::vector<Column>> read_columns(Cursor& cursor) {
 Status check_columns(const Signature& signature) {
   const auto& columns = signature.columns;
   if (columns.empty()) return {};
-  const auto& inputs = signature.inputs;
+  std::span<const TensorSpec> inputs = signature.inputs;
+  // What the mlflow backend, which wraps this model, passes params by stands behind the columns.
+  if (!inputs.empty() && inputs.back().name == "mlflow.params") inputs = inputs.first(inputs.size() - 1);
   if (inputs.size() == 1 && inputs.front().shape.size() == 2) {
     if (inputs.front().shape[1] == static_cast<std::int64_t>(columns.size())) return {};
     return broken(std::to_string(columns.size()) + " columns of an input of shape " +

@@ -113,6 +113,7 @@ class Average final : public Estimator {
  public:
   Average(EstimatorFacts facts, std::vector<Member> members, bool hard)
       : Estimator(std::move(facts)), members_(std::move(members)), hard_(hard) {}
+  std::vector<ColumnFacts> columns() const override { return columns_of(members_, facts().inputs); }
 
  private:
   Status do_predict(const Frame& in, Matrix& out) const override {
@@ -169,6 +170,7 @@ class Stacking final : public Estimator {
     bool passthrough = false;
   };
   Stacking(EstimatorFacts facts, Parts parts) : Estimator(std::move(facts)), p_(std::move(parts)) {}
+  std::vector<ColumnFacts> columns() const override { return columns_of(p_.members, facts().inputs); }
 
  private:
   Status gather(const Frame& in, Frame& out) const {
@@ -306,7 +308,12 @@ Result<EstimatorPtr> make_voting(const State& state) {
       members[used++].weight = weights[n];
     }
   }
-  if (!state.has("n_features_in_")) facts.inputs = members.front().estimator->facts().inputs;
+  const auto& first = members.front().estimator->facts();
+  if (!state.has("n_features_in_")) facts.inputs = first.inputs;
+  if (facts.input_names.empty()) facts.input_names = first.input_names;
+  for (const auto& member : members) {
+    if (member.estimator->facts().inputs != facts.inputs) return state.refuse("its estimators take different columns");
+  }
   return std::make_unique<Average>(std::move(facts), std::move(members), hard && facts.classifies);
 }
 

@@ -26,6 +26,10 @@ namespace protean::sklearn {
 // imputing.cc
 [[nodiscard]] Result<EstimatorPtr> make_imputer(const State& state);
 [[nodiscard]] Result<EstimatorPtr> make_missing_indicator(const State& state);
+[[nodiscard]] Result<EstimatorPtr> make_neighbour_imputer(const State& state);
+// distributions.cc
+[[nodiscard]] Result<EstimatorPtr> make_power(const State& state);
+[[nodiscard]] Result<EstimatorPtr> make_quantile(const State& state);
 // encoding.cc
 [[nodiscard]] Result<EstimatorPtr> make_one_hot_encoder(const State& state);
 [[nodiscard]] Result<EstimatorPtr> make_ordinal_encoder(const State& state);
@@ -48,6 +52,7 @@ namespace protean::sklearn {
 // linear.cc
 [[nodiscard]] Result<EstimatorPtr> make_linear_regressor(const State& state);
 [[nodiscard]] Result<EstimatorPtr> make_linear_classifier(const State& state);
+[[nodiscard]] Result<EstimatorPtr> make_linear_outliers(const State& state);
 // kernel_machines.cc
 [[nodiscard]] Result<EstimatorPtr> make_kernel_machine(const State& state);
 // tree_models.cc
@@ -67,6 +72,9 @@ namespace protean::sklearn {
 [[nodiscard]] Result<EstimatorPtr> make_calibrated(const State& state);
 [[nodiscard]] Result<EstimatorPtr> make_transformed_target(const State& state);
 [[nodiscard]] Result<EstimatorPtr> make_dummy(const State& state);
+// binary.cc
+[[nodiscard]] Result<EstimatorPtr> make_threshold(const State& state);
+[[nodiscard]] Result<EstimatorPtr> make_one_against_rest(const State& state);
 // neighbours.cc
 [[nodiscard]] Result<EstimatorPtr> make_neighbours(const State& state);
 // naive_bayes.cc

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands in for values that are missing: SimpleImputer (of numbers and of texts) and MissingIndicator.
+// What stands in for values that are missing: SimpleImputer (of numbers and of texts), KNNImputer, MissingIndicator.
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -112,6 +113,85 @@ class Imputer final : public Estimator {
   const Parameters p_;
 };
 
+/// Missing values become the mean of the nearest training rows that have one.
+class NeighbourImputer final : public Estimator {
+ public:
+  /// `means`: of what each column had in training; NaN for a column that had nothing.
+  struct Parameters {
+    MissingMark mark;
+    Matrix rows;
+    std::vector<double> means;
+    std::size_t neighbours = 5;
+    bool by_distance = false;
+    bool keep_empty = false;
+    std::unique_ptr<const Indicator> indicator;
+  };
+  NeighbourImputer(EstimatorFacts facts, Parameters p) : Estimator(std::move(facts)), p_(std::move(p)) {}
+
+ private:
+  struct Donor {
+    double distance;
+    double value;
+  };
+  /// Over the columns that both have, scaled up to all of them; NaN when there is none.
+  [[nodiscard]] double distance(const double* x, const double* y) const {
+    double sum = 0;
+    std::size_t present = 0;
+    for (std::size_t j = 0; j < p_.rows.cols; ++j) {
+      if (p_.mark.matches(x[j]) || p_.mark.matches(y[j])) continue;
+      sum += (x[j] - y[j]) * (x[j] - y[j]);
+      ++present;
+    }
+    if (present == 0) return std::nan("");
+    return std::sqrt(sum / static_cast<double>(present) * static_cast<double>(p_.rows.cols));
+  }
+  [[nodiscard]] double fill(std::size_t col, const std::vector<double>& distances) const {
+    std::vector<Donor> donors;
+    for (std::size_t r = 0; r < p_.rows.rows; ++r) {
+      const double value = p_.rows.at(r, col);
+      if (!p_.mark.matches(value) && !std::isnan(distances[r])) donors.push_back({distances[r], value});
+    }
+    if (donors.empty()) return p_.means[col];
+    std::stable_sort(donors.begin(), donors.end(),
+                     [](const Donor& a, const Donor& b) { return a.distance < b.distance; });
+    if (donors.size() > p_.neighbours) donors.resize(p_.neighbours);
+    const bool exact = p_.by_distance && donors.front().distance == 0;
+    double sum = 0;
+    double total = 0;
+    for (const auto& donor : donors) {
+      const double weight = exact ? (donor.distance == 0 ? 1 : 0) : p_.by_distance ? 1 / donor.distance : 1;
+      sum += weight * donor.value;
+      total += weight;
+    }
+    return sum / total;
+  }
+  Status do_transform(const Frame& in, Frame& out) const override {
+    out.texts.clear();
+    out.numbers.reset(in.rows(), facts().outputs);
+    std::vector<double> distances(p_.rows.rows);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < in.rows(); ++i) {
+      const double* x = in.numbers.row(i);
+      bool measured = false;
+      kept = 0;
+      for (std::size_t j = 0; j < in.cols(); ++j) {
+        const bool empty = std::isnan(p_.means[j]);
+        if (empty && !p_.keep_empty) continue;
+        double value = empty ? 0 : x[j];
+        if (!empty && p_.mark.matches(x[j])) {
+          for (std::size_t r = 0; r < distances.size() && !measured; ++r) distances[r] = distance(x, p_.rows.row(r));
+          measured = true;
+          value = fill(j, distances);
+        }
+        out.numbers.at(i, kept++) = value;
+      }
+    }
+    if (p_.indicator) p_.indicator->fill(in, out.numbers, kept);
+    return {};
+  }
+  const Parameters p_;
+};
+
 Result<std::unique_ptr<const Indicator>> make_indicator(const State& state) {
   TRY(auto facts, state.facts());
   TRY(const auto numbers, state.numbers("features_"));
@@ -162,6 +242,41 @@ Result<EstimatorPtr> make_imputer(const State& state) {
     facts.outputs += p.indicator->facts().outputs;
   }
   return std::make_unique<Imputer>(std::move(facts), std::move(p));
+}
+
+Result<EstimatorPtr> make_neighbour_imputer(const State& state) {
+  TRY(auto facts, state.facts());
+  if (state.text_or("metric", "a function") != "nan_euclidean") return state.not_served("a metric of its own");
+  const auto weights = state.text_or("weights", "a function");
+  if (weights != "uniform" && weights != "distance") return state.not_served("weights by " + weights);
+  NeighbourImputer::Parameters p;
+  p.by_distance = weights == "distance";
+  p.mark = read_mark(state.find("missing_values"));
+  p.keep_empty = state.flag_or("keep_empty_features", false);
+  TRY(const auto neighbours, state.integer("n_neighbors"));
+  if (neighbours < 1) return state.refuse("'n_neighbors' is below 1");
+  p.neighbours = static_cast<std::size_t>(neighbours);
+  TRY(p.rows, state.matrix("_fit_X"));
+  TRY_STATUS(state.expect(p.rows, p.rows.rows, facts.inputs, "_fit_X"));
+  for (std::size_t j = 0; j < facts.inputs; ++j) {
+    double sum = 0;
+    double count = 0;
+    for (std::size_t r = 0; r < p.rows.rows; ++r) {
+      if (p.mark.matches(p.rows.at(r, j))) continue;
+      sum += p.rows.at(r, j);
+      ++count;
+    }
+    p.means.push_back(count == 0 ? std::nan("") : sum / count);
+    if (count > 0 || p.keep_empty) ++facts.outputs;
+  }
+  facts.missing = Missing::kNanAllowed;
+  if (state.flag_or("add_indicator", false)) {
+    TRY(const auto inner, State::of(state.find("indicator_"), state.context()));
+    TRY(p.indicator, make_indicator(inner));
+    if (p.indicator->facts().inputs != facts.inputs) return state.refuse("'indicator_' has other columns");
+    facts.outputs += p.indicator->facts().outputs;
+  }
+  return std::make_unique<NeighbourImputer>(std::move(facts), std::move(p));
 }
 
 }  // namespace protean::sklearn

@@ -37,6 +37,24 @@ class LinearRegressor final : public Estimator {
   const bool exponential_;
 };
 
+/// SGDOneClassSVM: 1 for what lies inside, -1 for outliers.
+class LinearOutliers final : public Estimator {
+ public:
+  LinearOutliers(EstimatorFacts facts, LinearForm form) : Estimator(std::move(facts)), form_(std::move(form)) {}
+
+ private:
+  Status do_decision(const Frame& in, Matrix& out) const override {
+    multiply(in.numbers, form_.weights, form_.intercepts, out);
+    return {};
+  }
+  Status do_predict(const Frame& in, Matrix& out) const override {
+    TRY_STATUS(do_decision(in, out));
+    for (auto& value : out.values) value = value >= 0 ? 1 : -1;
+    return {};
+  }
+  const LinearForm form_;
+};
+
 /// How probabilities follow from the decision. kSoftmaxOfPair: of [-d, d] for two classes.
 enum class Calibration : unsigned char { kNone, kLogistic, kSoftmax, kSoftmaxOfPair, kModifiedHuber };
 
@@ -153,6 +171,20 @@ Result<EstimatorPtr> make_linear_regressor(const State& state) {
       dimensions >= 2 && !(facts.targets == 1 && one_number && state.class_name() != "LinearRegression");
   facts.flat = facts.targets == 1 && !column;
   return std::make_unique<LinearRegressor>(std::move(facts), std::move(form), has_log_link(state));
+}
+
+Result<EstimatorPtr> make_linear_outliers(const State& state) {
+  LinearForm form;
+  TRY(form.weights, state.matrix("coef_"));
+  TRY(form.intercepts, state.numbers("offset_"));
+  TRY(auto facts, state.facts(form.weights.cols));
+  TRY_STATUS(state.expect(form.weights, 1, facts.inputs, "coef_"));
+  TRY_STATUS(state.expect(form.intercepts.size(), 1, "offset_"));
+  form.intercepts[0] = -form.intercepts[0];
+  facts.targets = 1;
+  facts.whole_numbers = true;
+  facts.decision_columns = 1;
+  return std::make_unique<LinearOutliers>(std::move(facts), std::move(form));
 }
 
 Result<EstimatorPtr> make_linear_classifier(const State& state) {

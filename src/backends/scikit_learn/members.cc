@@ -89,6 +89,24 @@ Status Member::take_columns(const Value& given, std::size_t inputs, const State&
   return {};
 }
 
+std::vector<ColumnFacts> columns_of(const std::vector<Member>& members, std::size_t inputs) {
+  ColumnFacts unused;
+  unused.kind = ColumnKind::kUnused;
+  std::vector<ColumnFacts> known(inputs, unused);
+  for (const auto& member : members) {
+    const auto own = member.estimator->columns();
+    for (std::size_t k = 0; k < own.size(); ++k) {
+      const auto j = member.columns.empty() ? k : member.columns[k];
+      if (j >= inputs || own[k].kind == ColumnKind::kUnused) continue;
+      const bool first = known[j].kind == ColumnKind::kUnused;
+      const bool nullable = own[k].nullable && (first || known[j].nullable);
+      if (first || known[j].kind == ColumnKind::kUnknown || own[k].kind == ColumnKind::kText) known[j] = own[k];
+      known[j].nullable = nullable;
+    }
+  }
+  return known;
+}
+
 Labels encoded_labels(std::size_t count) {
   Labels labels;
   for (std::size_t k = 0; k < count; ++k) labels.numbers.push_back(static_cast<std::int64_t>(k));

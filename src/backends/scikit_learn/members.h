@@ -36,6 +36,10 @@ struct Member {
 /// Errors: kInvalidArgument, also for members whose classes are not among `labels`.
 [[nodiscard]] Result<std::vector<Member>> read_members(const State& state, std::string_view name, const Labels* labels);
 
+/// What members that all see every column say about them together: texts where one reads texts, missing values only
+/// where everybody takes them.
+[[nodiscard]] std::vector<ColumnFacts> columns_of(const std::vector<Member>& members, std::size_t inputs);
+
 /// 0 to count - 1: what members trained on encoded classes have.
 [[nodiscard]] Labels encoded_labels(std::size_t count);
 

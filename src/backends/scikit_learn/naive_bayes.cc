@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Naive Bayes: joint log likelihoods, and the probabilities that follow from them.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -64,6 +65,47 @@ class GaussianBayes final : public Estimator {
   const std::vector<double> start_;
 };
 
+/// `tables`: for each column the log probabilities [classes, categories].
+class CategoricalBayes final : public Estimator {
+ public:
+  CategoricalBayes(EstimatorFacts facts, std::vector<Matrix> tables, std::vector<double> start)
+      : Estimator(std::move(facts)), tables_(std::move(tables)), start_(std::move(start)) {}
+
+ private:
+  Status do_probabilities(const Frame& in, Matrix& out) const override {
+    out.reset(in.rows(), start_.size());
+    for (std::size_t i = 0; i < in.rows(); ++i) {
+      std::copy(start_.begin(), start_.end(), out.row(i));
+      for (std::size_t j = 0; j < tables_.size(); ++j) {
+        const double x = std::trunc(in.numbers.at(i, j));  // scikit-learn makes integers of them
+        if (!(x >= 0 && x < static_cast<double>(tables_[j].cols))) {
+          return fail(Code::kInvalidArgument,
+                      "CategoricalNB: row " + std::to_string(i) + ", column " + std::to_string(j) + " is " +
+                          std::to_string(x) + ", expected a category from 0 to " + std::to_string(tables_[j].cols - 1));
+        }
+        for (std::size_t k = 0; k < out.cols; ++k) out.at(i, k) += tables_[j].at(k, static_cast<std::size_t>(x));
+      }
+    }
+    softmax_rows(out);
+    return {};
+  }
+  const std::vector<Matrix> tables_;
+  const std::vector<double> start_;
+};
+
+Result<EstimatorPtr> make_categorical(const State& state, EstimatorFacts facts) {
+  const auto classes = facts.labels.size();
+  TRY(auto tables, state.matrices("feature_log_prob_"));
+  TRY(auto start, state.numbers("class_log_prior_"));
+  TRY_STATUS(state.expect(tables.size(), facts.inputs, "feature_log_prob_"));
+  TRY_STATUS(state.expect(start.size(), classes, "class_log_prior_"));
+  for (const auto& table : tables) {
+    TRY_STATUS(state.expect(table, classes, table.cols, "feature_log_prob_"));
+    if (table.cols == 0) return state.refuse("'feature_log_prob_' has a column without categories");
+  }
+  return std::make_unique<CategoricalBayes>(std::move(facts), std::move(tables), std::move(start));
+}
+
 Result<EstimatorPtr> make_gaussian(const State& state, EstimatorFacts facts) {
   const auto classes = facts.labels.size();
   TRY(auto mean, state.matrix("theta_"));
@@ -90,6 +132,7 @@ Result<EstimatorPtr> make_naive_bayes(const State& state) {
   facts.probability_columns = classes;
   facts.rule = PredictRule::kLargestProbability;
   if (state.class_name() == "GaussianNB") return make_gaussian(state, std::move(facts));
+  if (state.class_name() == "CategoricalNB") return make_categorical(state, std::move(facts));
   LinearLikelihood l;
   TRY(l.weights, state.matrix("feature_log_prob_"));
   TRY(l.start, state.numbers("class_log_prior_"));

@@ -36,19 +36,20 @@ Result<std::unique_ptr<ObjectFile>> ObjectFile::read(Buffer bytes) {
     TRY(auto archive, ZipArchive::open(file->bytes_.text()));
     auto& outer = file->archives_.emplace_back(std::move(archive));
     TRY(const auto schema, outer.read("schema.json"));
-    file->pool_ = std::make_unique<ValuePool>(file->bytes_.size() + schema.size());
+    file->pool_ = std::make_unique<ValuePool>(file->bytes_.size() + schema.size(), file->bytes_.size());
     TRY(file->root_, read_skops(outer, file->archives_, *file->pool_));
     TRY_STATUS(check_value_graph(*file->pool_, file->root_));
     return file;
   }
   const auto compression = detect_compression(bytes.text());
+  const auto stored_bytes = bytes.size();
   file->format_ = "pickle or joblib";
   if (compression != Compression::kNone) {
     TRY(bytes, decompress(bytes.text(), compression));
     file->format_ = "joblib, " + std::string(compression_name(compression));
   }
   file->bytes_ = std::move(bytes);
-  file->pool_ = std::make_unique<ValuePool>(file->bytes_.size());
+  file->pool_ = std::make_unique<ValuePool>(file->bytes_.size(), stored_bytes);
   TRY(file->root_, read_pickle(file->bytes_.text(), *file->pool_));
   TRY_STATUS(check_value_graph(*file->pool_, file->root_));
   return file;

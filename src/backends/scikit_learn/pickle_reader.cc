@@ -231,6 +231,7 @@ Result<Ref> PickleMachine::run() {
     TRY(const auto byte, take_number(1));
     const auto op = static_cast<unsigned char>(byte);
     ++steps_;
+    TRY_STATUS(pool_.count_step());
     if (op == '.') return pop();
     if (op == 0x80) {
       TRY(const auto protocol, take_number(1));

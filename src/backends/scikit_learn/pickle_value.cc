@@ -9,8 +9,10 @@
 
 namespace protean::sklearn {
 
-ValuePool::ValuePool(std::size_t file_bytes)
-    : nodes_max_(std::min(file_bytes, std::size_t{1} << 26) + 1024),
+ValuePool::ValuePool(std::size_t file_bytes, std::size_t stored_bytes)
+    : nodes_max_(std::min({file_bytes, std::size_t{1} << 26,
+                           (std::size_t{1} << 20) + 2 * std::min(stored_bytes, std::size_t{1} << 26)}) +
+                 1024),
       kept_bytes_max_(4 * std::min(file_bytes, SIZE_MAX / 8) + (std::size_t{1} << 20)) {}
 
 Result<Ref> ValuePool::add(Node node) {
@@ -19,6 +21,12 @@ Result<Ref> ValuePool::add(Node node) {
   }
   nodes_.push_back(node);
   return static_cast<Ref>(nodes_.size() - 1);
+}
+
+Status ValuePool::count_step() {
+  if (steps_++ < 4 * nodes_max_) return {};
+  return fail(Code::kInvalidArgument,
+              "more than " + std::to_string(4 * nodes_max_) + " steps, which no model of this file's size takes");
 }
 
 Result<Ref> ValuePool::add_text(Kind kind, std::string_view view) {

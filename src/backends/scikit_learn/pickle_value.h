@@ -62,7 +62,10 @@ class Value;
 class ValuePool {
  public:
   /// For a file of `file_bytes`: at most a node a byte (and 2^26 in all), and 4 times its size for texts of its own.
-  explicit ValuePool(std::size_t file_bytes);
+  explicit ValuePool(std::size_t file_bytes) : ValuePool(file_bytes, file_bytes) {}
+  /// `stored_bytes`: what it had before it was decompressed. Values hardly compress, so there are at most 2 a byte of
+  /// these, and 2^20.
+  ValuePool(std::size_t file_bytes, std::size_t stored_bytes);
   ValuePool(const ValuePool&) = delete;
   ValuePool& operator=(const ValuePool&) = delete;
 
@@ -76,6 +79,8 @@ class ValuePool {
 
   [[nodiscard]] Node& node(Ref ref) { return nodes_[ref]; }
   [[nodiscard]] const Node& node(Ref ref) const { return nodes_[ref]; }
+  /// Counts one step of whoever makes the values.  Errors: kInvalidArgument after 4 for each node there may be.
+  [[nodiscard]] Status count_step();
   /// The items of a node, made when it has none yet.
   [[nodiscard]] std::vector<Ref>& items_of(Ref ref);
   [[nodiscard]] std::span<const Ref> items(Ref ref) const;
@@ -85,6 +90,7 @@ class ValuePool {
  private:
   const std::size_t nodes_max_;
   const std::size_t kept_bytes_max_;
+  std::size_t steps_ = 0;
   std::size_t kept_bytes_ = 0;
   std::vector<Node> nodes_;
   std::deque<std::vector<Ref>> items_;

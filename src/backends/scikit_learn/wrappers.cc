@@ -2,6 +2,7 @@
 // Estimators around one other: searches, calibration, transformed targets; and dummies, which ask nobody.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "backends/scikit_learn/families.h"
@@ -27,9 +28,11 @@ struct Curve {
 };
 
 /// `by_probability`: the curves are of probabilities, for want of a decision function.
+/// `sharpness`: in place of curves, what logits are multiplied with (temperature scaling).
 struct CalibratedMember {
   Member member;
   std::vector<Curve> curves;
+  std::optional<double> sharpness;
   bool by_probability = false;
 };
 
@@ -45,6 +48,13 @@ class Calibrated final : public Estimator {
     const auto& inner = *one.member.estimator;
     TRY_STATUS(one.by_probability ? inner.probabilities(in, scores) : inner.decision(in, scores));
     const auto classes = out.cols;
+    if (one.sharpness) {
+      scale_logits(one, scores);
+      for (std::size_t p = 0; p < scores.values.size(); ++p) {
+        out.values[p] += scores.values[p] / static_cast<double>(members_.size());
+      }
+      return {};
+    }
     std::vector<double> row(classes);
     for (std::size_t i = 0; i < in.rows(); ++i) {
       std::fill(row.begin(), row.end(), 0);
@@ -60,6 +70,19 @@ class Calibrated final : public Estimator {
       for (std::size_t k = 0; k < classes; ++k) out.at(i, k) += row[k] / static_cast<double>(members_.size());
     }
     return {};
+  }
+  /// Scores become probabilities, one for each class.
+  static void scale_logits(const CalibratedMember& one, Matrix& scores) {
+    if (scores.cols == 1) {
+      const Matrix single = std::move(scores);
+      scores.reset(single.rows, 2);
+      for (std::size_t i = 0; i < single.rows; ++i) {
+        scores.at(i, 0) = -single.values[i];
+        scores.at(i, 1) = single.values[i];
+      }
+    }
+    for (auto& value : scores.values) value = *one.sharpness * (one.by_probability ? std::log(value + 1e-12) : value);
+    softmax_rows(scores);
   }
   Status do_probabilities(const Frame& in, Matrix& out) const override {
     out.reset(in.rows(), facts().labels.size());
@@ -201,8 +224,13 @@ Result<EstimatorPtr> make_calibrated(const State& state) {
     if (columns != (classes == 2 ? (one.by_probability ? 2 : 1) : classes))
       return state.refuse("a member answers in another shape");
     const auto curves = inner.find("calibrators");
-    TRY_STATUS(inner.expect(curves.size(), classes == 2 ? 1 : classes, "calibrators"));
-    for (std::size_t k = 0; k < curves.size(); ++k) {
+    if (inner.text_or("method", "") == "temperature") {
+      TRY(const auto scaling, State::of(curves.item(0), state.context()));
+      TRY(one.sharpness, scaling.number("beta_"));
+    } else {
+      TRY_STATUS(inner.expect(curves.size(), classes == 2 ? 1 : classes, "calibrators"));
+    }
+    for (std::size_t k = 0; k < curves.size() && !one.sharpness; ++k) {
       TRY(one.curves.emplace_back(), read_curve(curves.item(k), state.context()));
     }
     facts.inputs = own.inputs;

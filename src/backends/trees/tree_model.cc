@@ -27,7 +27,7 @@ Result<Buffer> make_room(DataType type, const Shape& shape) {
 Result<Tensor> make_tensor(DataType type, Shape shape, std::span<const double> numbers) {
   TRY(auto room, make_room(type, shape));
   if (type == DataType::kFp64) {
-    std::memcpy(room.data(), numbers.data(), room.size());
+    if (!room.empty()) std::memcpy(room.data(), numbers.data(), room.size());
   } else {
     auto* out = reinterpret_cast<float*>(room.data());
     for (std::size_t i = 0; i < numbers.size(); ++i) out[i] = static_cast<float>(numbers[i]);

@@ -71,7 +71,9 @@ Result<std::vector<PieceResult>> run_assembled(Batch& batch, const Clock& clock,
   const TimePoint started_at = clock.now();
   // Only models that run elsewhere have logs of their own to name the requests in.
   const std::string ids = batch.version->remote_runs != 0 ? ids_of(batch) : std::string();
-  auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token(), {}, ids});
+  // More than one share a run only where none of them has parameters that the model takes.
+  const auto& parameters = batch.pieces.front().call->request->parameters;
+  auto tensors = run_model(*batch.version, {inputs.pointers, outputs, batch.stop.get_token(), {}, ids, &parameters});
   batch.run_time = clock.now() - started_at;
   answered = tensors.has_value();
   if (!answered) return tl::unexpected<Error>(std::move(tensors).error());
@@ -98,9 +100,9 @@ std::string label_of(const LoadedVersion& version) {
   return fmt::format("model {}, version {}", version.model_name, version.version_text);
 }
 
-PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request, const std::stop_token& cancel,
-                      std::string_view id) {
-  return run_model(version, {request.inputs, request.outputs, cancel, {}, id});
+PieceResult run_alone(LoadedVersion& version, const InferCall& call, const std::stop_token& cancel) {
+  const CheckedRequest& checked = call.ticket.checked;
+  return run_model(version, {checked.inputs, checked.outputs, cancel, {}, call.request->id, &call.request->parameters});
 }
 
 void run_batch(Batch& batch, const Clock& clock) {
@@ -108,9 +110,8 @@ void run_batch(Batch& batch, const Clock& clock) {
   if (runs_as_it_is(batch)) {
     const TimePoint started_at = clock.now();
     InferCall& call = *batch.pieces.front().call;
-    batch.results.push_back(
-        call.job ? run_job(call, batch.stop.get_token())
-                 : run_alone(*batch.version, call.ticket.checked, batch.stop.get_token(), call.request->id));
+    batch.results.push_back(call.job ? run_job(call, batch.stop.get_token())
+                                     : run_alone(*batch.version, call, batch.stop.get_token()));
     batch.run_time = clock.now() - started_at;
     return;
   }

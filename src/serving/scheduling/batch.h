@@ -48,8 +48,7 @@ struct Batch {
 void run_batch(Batch& batch, const Clock& clock);
 
 /// Runs one whole request; errors as run_batch().
-[[nodiscard]] PieceResult run_alone(LoadedVersion& version, const CheckedRequest& request,
-                                    const std::stop_token& cancel = {}, std::string_view id = {});
+[[nodiscard]] PieceResult run_alone(LoadedVersion& version, const InferCall& call, const std::stop_token& cancel);
 
 /// Joins the outputs of a split request's pieces, in order.  Requires at least one part; all have as many tensors.
 /// Errors: kInternal when the pieces' outputs have different dimensions beyond the first.

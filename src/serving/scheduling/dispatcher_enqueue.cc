@@ -214,7 +214,8 @@ Status Dispatcher::enqueue(std::shared_ptr<InferCall> call, TimePoint now, After
     lane.pessimism_at = now;
   }
   if (auto refusal = find_refusal(added, now)) return tl::unexpected(std::move(*refusal));
-  const bool shares = may_share(version) && !added.job;
+  const bool on_its_own = version.signature->takes_parameters && !added.request->parameters.empty();
+  const bool shares = may_share(version) && !added.job && !on_its_own;
   ticket.group = shares ? group_of(ticket.checked, *version.signature, config_of(version).batch) : 0;
   ticket.rides_on_estimate = ticket.deadline != kNever && version.cost.known() && !added.job;
   ticket.state = CallState::kQueued;

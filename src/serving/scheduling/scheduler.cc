@@ -246,7 +246,7 @@ bool Scheduler::try_inline(LoadedVersion& version, const CheckedRequest& request
 
 void Scheduler::run_inline(InferCall& call, TimePoint started_at) {
   LoadedVersion& version = *call.version;
-  PieceResult result = run_alone(version, call.ticket.checked, {}, call.request->id);
+  PieceResult result = run_alone(version, call, {});
   const TimePoint ended_at = clock_.now();
   const RunTimes times{started_at - call.ticket.arrived_at, ended_at - started_at};
   if (result) {
