@@ -3,5 +3,6 @@
 
 from protean_worker.interface import Explanation, InvalidInput, Model, request_id
 from protean_worker.signature import Column, Input, Output
+from protean_worker.stopping import RunStopped
 
-__all__ = ["Column", "Explanation", "Input", "InvalidInput", "Model", "Output", "request_id"]
+__all__ = ["Column", "Explanation", "Input", "InvalidInput", "Model", "Output", "RunStopped", "request_id"]

@@ -17,10 +17,11 @@ from protean_worker.signature import BYTES, TYPES
 
 OP_LOAD, OP_RUN, OP_EXPLAIN, OP_SEND_AGAIN = 1, 2, 3, 4
 STATUS_OK, STATUS_ERROR, STATUS_NEEDS_SPACE = 0, 1, 2
-INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL = 3, 8, 12, 13
+CANCELLED, INVALID_ARGUMENT, UNIMPLEMENTED, INTERNAL = 1, 3, 12, 13
 
 _HALF = 1 << 20
 _REQUEST = struct.Struct("<QIIIIII")
+_STOP_AT = 28
 _ID_AT = 32
 _RECORDS_AT = 320
 _RECORD = struct.Struct("<IBBHQQ")
@@ -130,6 +131,10 @@ class Channel:
                     yield index, unpack_bytes_tensor(data, shape)
             else:
                 yield index, np.ndarray(shape, TYPES[number][1], self._requests, offset)
+
+    def asked_to_stop(self) -> bool:
+        """Whether the server gave up waiting for the request received last."""
+        return self._control[_STOP_AT] != 0
 
     def answer(self, tensors: list[tuple[int, int, np.ndarray]]) -> None:
         """Sends (index, number of the type, array) back; waits for more shared memory where they do not fit."""

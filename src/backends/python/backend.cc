@@ -148,7 +148,7 @@ class LoadPlan {
     plan.worker.bundle = worker_bundle();
     plan.settings = model_settings;
     plan.load_time_max = settings_.load_time_max;
-    plan.memory_bytes_max = memory_bytes_max_;
+    plan.worker.memory_bytes_max = memory_bytes_max_;
     plan.log = log_sink(files_);
     plan.model = files_.model;
     plan.version = files_.version;

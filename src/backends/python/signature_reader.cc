@@ -13,6 +13,8 @@ namespace protean::python {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 1 << 16;
+constexpr std::size_t kAllBytesMax = 16 << 20;
+constexpr std::size_t kColumnBytesMin = 10;  // an empty name, type, nullable, no categories
 constexpr unsigned kOptional = 1;
 constexpr unsigned kAnyRank = 2;
 
@@ -102,7 +104,7 @@ Result<std::vector<TensorSpec>> read_specs(Cursor& cursor) {
 }
 
 Result<std::vector<Column>> read_columns(Cursor& cursor) {
-  TRY(const auto count, cursor.count(sizeof(std::uint32_t)));
+  TRY(const auto count, cursor.count(kColumnBytesMin));
   std::vector<Column> columns(count);
   for (auto& column : columns) {
     TRY(column.name, cursor.text());
@@ -135,6 +137,7 @@ Status check_columns(const Signature& signature) {
 }  // namespace
 
 Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
+  if (bytes.size() > kAllBytesMax) return broken(std::to_string(bytes.size()) + " bytes of it");
   Cursor cursor(bytes);
   LoadedFacts facts;
   TRY(facts.signature.platform, cursor.text());
@@ -150,6 +153,7 @@ Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
 }
 
 Result<ExplanationNames> read_explanation_names(std::span<const std::byte> bytes) {
+  if (bytes.size() > kAllBytesMax) return broken(std::to_string(bytes.size()) + " bytes of it");
   Cursor cursor(bytes);
   ExplanationNames names;
   TRY(names.method, cursor.text());
