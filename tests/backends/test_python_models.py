@@ -3,10 +3,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy
 import pytest
 
 from harness import paths
@@ -91,6 +93,38 @@ def test_a_model_that_cannot_be_loaded_says_why(serve, models):
     server = serve(models)
     row = server.wait_for_state("broken", "1", "UNAVAILABLE")
     assert "ValueError: no weights here (model.py, line 10, in load)" in row["reason"]
+
+
+def make_environment(folder: Path) -> Path:
+    """A virtual environment of its own, with the libraries of this one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=100)
+    packages = next(folder.glob("lib/python3*/site-packages"))
+    (packages / "tests.pth").write_text(str(Path(numpy.__file__).parents[1]) + "\n")
+    return folder
+
+
+def test_a_model_chooses_its_environment_and_opens_nothing(serve, models, tmp_path):
+    other, scratch, config = tmp_path / "other", tmp_path / "scratch", tmp_path / "protean.toml"
+    make_environment(other)
+    scratch.mkdir()
+    config.write_text(f'[python_environments.other]\npython = "{other}"\nscratch = "scratch"\nrun_timeout = "9s"\n')
+    body = "    def predict(self, inputs):\n        print(sys.prefix, os.environ.get('TMPDIR'))\n        return inputs['x']\n"
+    for name, environment in [("chosen", "other"), ("plain", ""), ("lost", "nowhere")]:
+        write_model(models, name, body, config=f'[python]\nenvironment = "{environment}"\nmemory_max = "256MiB"\n')
+    write_model(models, "greedy", body, config='[python]\nenvironment = "other"\nrun_timeout = "10s"\n')
+    write_model(models, "sly", body, config='[python]\nnetwork = true\n')
+    server = serve(models, "--config", config)
+    for name, prints in [("chosen", f"{other} {scratch}"), ("plain", f"{sys.prefix} None")]:
+        assert ask(server, name).status == 200
+        wait_until(lambda: prints in [line["line"] for line in server.log_lines("Python model")], f"{name}: {prints}")
+    versions = server.admin.get("/admin/v1/models/chosen").json()["versions"]
+    assert f"environment 'other': {other}/bin/python3" in versions[0]["notes"], versions
+    for name, reason in [
+        ("lost", "environment = \"nowhere\" is not defined; known are 'other'"),
+        ("greedy", "run_timeout is above what environment 'other' allows"),
+        ("sly", "unknown key 'network'"),
+    ]:
+        assert reason in server.wait_for_state(name, "1", "UNAVAILABLE")["reason"]
 
 
 def test_workers_end_with_the_server(serve, models):

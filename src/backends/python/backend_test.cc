@@ -274,6 +274,27 @@ TEST_F(PythonBackendTest, LeavesNothingBehind) {
   EXPECT_EQ(python::child_processes(), 0U);
 }
 
+TEST_F(PythonBackendTest, RunsAModelInTheEnvironmentThatItNames) {
+  auto options = python::test_options();
+  PythonEnvironment named = options.all;
+  named.name = "named";
+  named.workers = 2;
+  named.variables = {"GREETING=hello"};
+  options.environments = {named};
+  options.all.interpreter = "/nowhere/python3";
+  backend_ = *make_python_backend(options);
+  const auto files = folder_.add("tested", "    def predict(self, inputs): raise InvalidInput(os.environ['GREETING'])");
+  EXPECT_FALSE(backend_->load(files, {}));
+  const auto unknown = backend_->load(files, {0, {"other"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("known are 'named' (model tested, version 1)"));
+  const auto model = backend_->load(files, {0, {"named", 1}});
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(run_one(**model, counting(1)).error().message, "hello");
+  EXPECT_EQ((*model)->remote_runs(), 1U);
+  EXPECT_THAT((*model)->load_notes(), testing::Contains(testing::StartsWith("environment 'named': ")));
+}
+
 TEST_F(PythonBackendTest, NamesAnInterpreterThatIsNotThere) {
   auto options = python::test_options();
   options.all.interpreter = "/nowhere/python3";
