@@ -8,16 +8,17 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 
 from protean_worker import channel as wire
 from protean_worker.channel import Channel, Request
-from protean_worker.interface import Explanation, InvalidInput, current_request_id
+from protean_worker.interface import Explanation, InvalidInput, current_request_id, set_place
 from protean_worker.loading import load_model
 from protean_worker.logs import flush, redirect, write_line
 from protean_worker.runner import Runner
-from protean_worker.signature import NUMBERS, pack_signature, pack_text, pack_texts
+from protean_worker.signature import NUMBERS, TYPES, Signature, pack_signature, pack_text, pack_texts
 from protean_worker.stopping import RunStopped, Stopper
 
 _UINT8, _FP64 = NUMBERS["UINT8"], NUMBERS["FP64"]
@@ -52,12 +53,25 @@ def _blob(index: int, data: bytes) -> tuple[int, int, np.ndarray]:
     return index, _UINT8, np.frombuffer(data, np.uint8)
 
 
+def placer(channel: Channel, signature: Signature) -> Callable[[str, tuple[int, ...]], np.ndarray]:
+    """What empty_output() does for a model of that signature."""
+    types = {spec.name: TYPES[NUMBERS[spec.type]][1] for spec in signature.outputs}
+
+    def place(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if types[name] == object:
+            raise TypeError(f"output '{name}' is of BYTES: return an ordinary array")
+        return channel.place(types[name], shape)
+
+    return place
+
+
 def _load(channel: Channel, request: Request) -> Runner | None:
     texts = request.tensors[0][1].tobytes().decode().split("\0")
     settings = dict(zip(texts[0::2], texts[1::2]))
     try:
         model, signature = load_model(settings)
         runner = Runner(model, signature)
+        set_place(placer(channel, signature))
     except BaseException as error:  # noqa: BLE001 - whatever a model raises is its own failure
         _report(channel, "loading it", error)
         return None

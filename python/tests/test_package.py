@@ -16,12 +16,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from protean_worker import Column, Explanation, Input, InvalidInput, Model, Output  # noqa: E402
+from protean_worker import Column, Explanation, Input, InvalidInput, Model, Output, empty_output  # noqa: E402
 from protean_worker import channel as wire  # noqa: E402
 from protean_worker.channel import Channel, pack_bytes_tensor, unpack_bytes_tensor  # noqa: E402
 from protean_worker.loading import find_class, import_file, load_model  # noqa: E402
 from protean_worker.runner import Runner, split_rows  # noqa: E402
-from protean_worker.serve import code_of, describe  # noqa: E402
+from protean_worker.serve import code_of, describe, placer  # noqa: E402
 from protean_worker.stopping import SIGNAL, RunStopped, Stopper  # noqa: E402
 from protean_worker.signature import Signature, check_signature, pack_signature, type_of  # noqa: E402
 
@@ -274,3 +274,20 @@ def test_what_a_stopped_run_awaited_is_cancelled():
             runner.run([(0, X)], (0, 1))
     assert ends == ["ended"]
     assert [a.tolist() for a in run(TwoOutputs(lambda x: {"a": x[:, 0], "b": [1]}), X)] == [[0, 2, 4], [1]]
+
+
+def test_an_output_made_in_place_has_the_outputs_type_and_needs_a_server():
+    with pytest.raises(RuntimeError, match="being served"):
+        empty_output("a", [1])
+    signature = Signature("python", [Input("x", "FP32", [-1])], [Output("a", "INT16", [-1]), Output("t", "BYTES", [-1])], [])
+
+    class Places:
+        def place(self, dtype, shape):
+            return np.zeros(shape, dtype)
+
+    place = placer(Places(), signature)
+    assert place("a", (2, 3)).dtype == np.int16
+    with pytest.raises(TypeError, match="of BYTES"):
+        place("t", (1,))
+    with pytest.raises(KeyError):
+        place("nothing", (1,))

@@ -78,6 +78,49 @@ TEST_F(PythonBackendTest, MovesTensorsOfAnySize) {
   }
 }
 
+TEST_F(PythonBackendTest, TakesAnswersThatWereMadeInPlace) {
+  const auto model = loaded(
+      "    outputs = [Output('y', 'FP32', [-1, 2]), Output('z', 'INT64', [-1])]\n"
+      "    def predict(self, inputs):\n"
+      "        x = inputs['x']\n"
+      "        y, z = empty_output('y', x.shape), empty_output('z', [len(x)])\n"
+      "        np.negative(x, out=y)\n"
+      "        z[:] = len(x)\n"
+      "        if len(x) == 5: return {'y': y[::-1], 'z': z}\n"  // in place, but in another order
+      "        if len(x) == 6: return {'y': y + 1, 'z': z}\n"    // one of them is not
+      "        if len(x) == 7: return {'y': z.astype('f4')[:, None] + y, 'z': z[:3]}\n"
+      "        return {'y': y, 'z': z}");
+  for (const std::int64_t rows : {1, 2, 5, 6, 7, 100'000, 100'001, 1'000'000, 999'999, 3, 0}) {
+    const auto answer = run_one(*model, counting(rows));
+    ASSERT_TRUE(answer) << rows << ": " << answer.error().message;
+    const auto y = floats(answer->front());
+    ASSERT_EQ(y.size(), static_cast<std::size_t>(2 * rows));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto at = static_cast<float>(rows == 5 ? 2 * (4 - i / 2) + i % 2 : i);
+      ASSERT_EQ(y[i], (rows == 6 ? 1 : rows == 7 ? 7 : 0) - at) << rows << " rows, " << i;
+    }
+    EXPECT_EQ(answer->at(1).shape, Shape{rows == 7 ? 3 : rows});
+    const auto z = answer->at(1).data.bytes;
+    EXPECT_EQ(z.empty() ? 0 : std::to_integer<std::int64_t>(z.front()), rows & 0xff);
+  }
+}
+
+TEST_F(PythonBackendTest, TakesTheSamePlaceOnce) {
+  const auto model = loaded(
+      "    outputs = [Output(name, 'FP32', [-1]) for name in 'abc']\n"
+      "    def predict(self, inputs):\n"
+      "        a = empty_output('a', [200_000])\n"
+      "        a[:] = 7\n"
+      "        return [a, a, a]");
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = run_one(*model, counting(1));
+    ASSERT_TRUE(answer) << answer.error().message;
+    for (const auto& tensor : *answer) EXPECT_EQ(floats(tensor), std::vector<float>(200'000, 7));
+  }
+  const auto wrong = loaded("    def predict(self, inputs): return empty_output('x', [1])");
+  EXPECT_THAT(run_one(*wrong, counting(1)).error().message, HasSubstr("KeyError: 'x'"));
+}
+
 TEST_F(PythonBackendTest, CarriesText) {
   const auto model = loaded(
       "    inputs = [Input('x', 'BYTES', [-1])]\n"
