@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Python model costs beyond the model: a run that does nothing, and 600 KB that cross to the worker, beside the
-// same bytes through a Unix and a TCP socket into a NumPy array of another process. Prints one JSON object.
+// What a Python model costs beyond the model: a run that does nothing, and 600 KB that cross to the worker or back,
+// beside the same bytes through a Unix and a TCP socket into a NumPy array of another process. Prints one JSON object.
 // Usage: python_bench [interpreter or virtual environment] [rounds]
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -28,19 +29,26 @@ using namespace protean;  // NOLINT(google-build-using-namespace): a program of 
 
 constexpr std::size_t kLargeBytes = 600'000;
 constexpr const char* kModel =
-    "from protean_worker import Input, Model, Output\n"
+    "import numpy as np\n"
+    "from protean_worker import Input, Model, Output, empty_output\n"
     "class NoOp(Model):\n"
     "    inputs = [Input('x', 'FP32', [-1])]\n"
     "    outputs = [Output('y', 'FP32', [-1])]\n"
-    "    def predict(self, inputs): return inputs['x'][:1]\n";
+    "    def load(self, folder): self.kept = np.ones(150_000, 'f4')\n"
+    "    def predict(self, inputs):\n"
+    "        x = inputs['x']\n"
+    "        if x[0] == 0: return x[:1]\n"
+    "        if x[0] == 1: return self.kept\n"
+    "        return empty_output('y', [150_000])\n";
 constexpr const char* kSocketPeer =
     "import socket, sys, numpy as np\n"
     "s = socket.socket(fileno=int(sys.argv[1]))\n"
     "if s.family == socket.AF_INET: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)\n"
+    "kept = np.ones(600_000, 'u1')\n"
     "while head := s.recv(8):\n"
     "    a = np.empty(int.from_bytes(head, 'little'), 'u1'); m = memoryview(a); n = 0\n"
     "    while n < len(m): n += s.recv_into(m[n:])\n"
-    "    s.sendall(bytes(8))\n";
+    "    s.sendall(kept if a[0] else bytes(8))\n";
 
 struct Times {
   double median_us = 0;
@@ -64,9 +72,11 @@ Times measure(std::size_t rounds, const std::function<void()>& once) {
   std::exit(1);
 }
 
-Times measure_model(Model& model, std::size_t bytes, std::size_t rounds) {
+/// `first`: the first number, which says what the model answers.
+Times measure_model(Model& model, std::size_t bytes, std::size_t rounds, float first = 0) {
   Buffer data(bytes);
   std::fill(data.span().begin(), data.span().end(), std::byte{0});
+  std::memcpy(data.data(), &first, sizeof(first));
   const Tensor x{DataType::kFp32, {static_cast<std::int64_t>(bytes / 4)}, std::move(data).share()};
   const std::array<const Tensor*, 1> inputs = {&x};
   const std::array<std::size_t, 1> outputs = {0};
@@ -94,7 +104,9 @@ std::array<int, 2> tcp_pair() {
   return {client, peer};
 }
 
-Times measure_socket(const std::string& interpreter, std::array<int, 2> ends, std::size_t bytes, std::size_t rounds) {
+/// `answer_bytes`: 8, or kLargeBytes.
+Times measure_socket(const std::string& interpreter, std::array<int, 2> ends, std::size_t bytes, std::size_t rounds,
+                     std::size_t answer_bytes = 8) {
   const ::pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
@@ -105,14 +117,19 @@ Times measure_socket(const std::string& interpreter, std::array<int, 2> ends, st
   ::close(ends[1]);
   std::vector<char> message(8 + bytes);
   for (int i = 0; i < 8; ++i) message[static_cast<std::size_t>(i)] = static_cast<char>(bytes >> (8 * i));
+  if (answer_bytes != 8) message[8] = 1;
+  std::vector<char> reply(answer_bytes);
   const auto times = measure(rounds, [&] {
     for (std::size_t sent = 0; sent < message.size();) {
       const auto more = ::send(ends[0], message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
       if (more <= 0) give_up("the socket's peer is gone");
       sent += static_cast<std::size_t>(more);
     }
-    std::array<char, 8> reply{};
-    if (::recv(ends[0], reply.data(), reply.size(), MSG_WAITALL) != 8) give_up("the socket's peer is gone");
+    for (std::size_t got = 0; got < reply.size();) {
+      const auto more = ::recv(ends[0], reply.data() + got, reply.size() - got, 0);
+      if (more <= 0) give_up("the socket's peer is gone");
+      got += static_cast<std::size_t>(more);
+    }
   });
   ::close(ends[0]);
   ::waitpid(child, nullptr, 0);
@@ -148,6 +165,9 @@ int main(int argc, char** argv) {
   if (!model) give_up(model.error().message);
   const auto nothing = measure_model(**model, 16, rounds);
   const auto large = measure_model(**model, kLargeBytes, rounds);
+  const auto answer = measure_model(**model, 16, rounds, 1);
+  const auto in_place = measure_model(**model, 16, rounds, 2);
+  const auto unix_answer = measure_socket(interpreter, unix_pair(), 16, rounds, kLargeBytes);
   const auto unix_nothing = measure_socket(interpreter, unix_pair(), 16, rounds);
   const auto unix_large = measure_socket(interpreter, unix_pair(), kLargeBytes, rounds);
   const auto tcp_nothing = measure_socket(interpreter, tcp_pair(), 16, rounds);
@@ -156,10 +176,18 @@ int main(int argc, char** argv) {
   std::printf("{\n");
   print("run_16_bytes", nothing);
   print("run_600_kb", large);
+  print("answer_600_kb", answer);
+  print("answer_600_kb_in_place", in_place);
+  print("unix_socket_answer_600_kb", unix_answer);
   print("unix_socket_16_bytes", unix_nothing);
   print("unix_socket_600_kb", unix_large);
   print("tcp_socket_16_bytes", tcp_nothing);
   print("tcp_socket_600_kb", tcp_large);
+  const auto of_socket = [&](double us) {
+    return (us - nothing.median_us) / (unix_answer.median_us - unix_nothing.median_us);
+  };
+  std::printf("  \"answer_over_unix_socket\": %.3f,\n", of_socket(answer.median_us));
+  std::printf("  \"answer_in_place_over_unix_socket\": %.3f,\n", of_socket(in_place.median_us));
   std::printf("  \"crossing_over_unix_socket\": %.3f,\n", crossing / (unix_large.median_us - unix_nothing.median_us));
   std::printf("  \"crossing_over_tcp_socket\": %.3f\n}\n", crossing / (tcp_large.median_us - tcp_nothing.median_us));
   model->reset();

@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/option_table.h"
 #include "cli/options.h"
+#include "cli/python_environments.h"
 
 namespace {
 
@@ -44,7 +45,12 @@ void check_round_trip(const ServeOptions& options) {
   const auto again = read_config_text(printed, "/fuzz.toml");
   PROTEAN_CHECK(again.has_value());
   ServeOptions second;
-  PROTEAN_CHECK(store(*again, second));
+  PROTEAN_CHECK(store(again->settings, second));
+  if (again->python_environments) {
+    const auto environments = read_python_environments(*again->python_environments, "/fuzz.toml", {});
+    PROTEAN_CHECK(environments.has_value());
+    PROTEAN_CHECK(format_python_environments(*environments) == format_python_environments(options.python_environments));
+  }
   for (const auto& option : option_table()) {
     // Paths become absolute, and text that is not UTF-8 is printed as U+FFFD.
     if (option.kind == ValueKind::kPath || option.scope != OptionScope::kEverywhere) continue;
@@ -53,14 +59,19 @@ void check_round_trip(const ServeOptions& options) {
 }
 
 void fuzz_file(std::string_view text) {
-  const auto settings = read_config_text(text, "/fuzz.toml");
-  if (!settings) {
-    PROTEAN_CHECK(settings.error().message.starts_with("/fuzz.toml:"));
+  const auto file = read_config_text(text, "/fuzz.toml");
+  if (!file) {
+    PROTEAN_CHECK(file.error().message.starts_with("/fuzz.toml:"));
     return;
   }
   ServeOptions options;
   options.request_memory_max = std::size_t{1} << 30;  // the machine's own is not known here
-  if (store(*settings, options)) check_round_trip(options);
+  if (file->python_environments) {
+    auto environments = read_python_environments(*file->python_environments, "/fuzz.toml", {});
+    if (!environments) return;
+    options.python_environments = *std::move(environments);
+  }
+  if (store(file->settings, options)) check_round_trip(options);
 }
 
 void fuzz_flags(const std::vector<std::string>& lines) {

@@ -4,6 +4,7 @@ Source: src/backends/python/wire.h, which has the layout."""
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import socket
@@ -17,10 +18,11 @@ from protean_worker.signature import BYTES, TYPES
 
 OP_LOAD, OP_RUN, OP_EXPLAIN, OP_SEND_AGAIN = 1, 2, 3, 4
 STATUS_OK, STATUS_ERROR, STATUS_NEEDS_SPACE = 0, 1, 2
-INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL = 3, 8, 12, 13
+CANCELLED, INVALID_ARGUMENT, UNIMPLEMENTED, INTERNAL = 1, 3, 12, 13
 
 _HALF = 1 << 20
 _REQUEST = struct.Struct("<QIIIIII")
+_STOP_AT = 28
 _ID_AT = 32
 _RECORDS_AT = 320
 _RECORD = struct.Struct("<IBBHQQ")
@@ -79,6 +81,9 @@ class Channel:
         self._messages = 0
         self._sequence = 0
         self._control = self._requests = self._answers = None
+        self._answers_at = 0  # address
+        self._placed: dict[int, int] = {}  # answers being made in place: offset, bytes
+        self._placed_end = 0
         self._wake = self._reply = -1
         self._receive_descriptors(1)
 
@@ -90,15 +95,21 @@ class Channel:
             if kind == b"S":
                 self._control = mmap.mmap(descriptors[0], 2 * _HALF)
                 self._requests = self._map(descriptors[1], mmap.PROT_READ)
-                self._answers = self._map(descriptors[2], mmap.PROT_READ | mmap.PROT_WRITE)
+                self._map_answers(descriptors[2])
                 self._wake, self._reply = descriptors[3:]
                 os.close(descriptors[0])
             elif kind == b"Q":
                 self._requests = self._map(descriptors[0], mmap.PROT_READ)
             elif kind == b"A":
-                self._answers = self._map(descriptors[0], mmap.PROT_READ | mmap.PROT_WRITE)
+                self._map_answers(descriptors[0])
             else:
                 raise ConnectionError("the server closed the channel")
+
+    def _map_answers(self, descriptor: int) -> None:
+        self._answers = self._map(descriptor, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._answers_at = np.frombuffer(self._answers, np.uint8).ctypes.data
+        self._placed.clear()
+        self._placed_end = 0
 
     @staticmethod
     def _map(descriptor: int, protection: int) -> mmap.mmap:
@@ -110,6 +121,8 @@ class Channel:
         """Waits for the next request. Arrays of fixed-size elements are views of the shared memory."""
         if not os.read(self._wake, 1):
             raise ConnectionError("the server has gone")
+        self._placed.clear()
+        self._placed_end = 0
         control = self._control
         self._sequence, op, messages, count, output_count, id_bytes, _ = _REQUEST.unpack_from(control, 0)
         if messages != self._messages:
@@ -131,30 +144,59 @@ class Channel:
             else:
                 yield index, np.ndarray(shape, TYPES[number][1], self._requests, offset)
 
+    def asked_to_stop(self) -> bool:
+        """Whether the server gave up waiting for the request received last."""
+        return self._control[_STOP_AT] != 0
+
+    def place(self, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+        """An array where its answer will lie, or an ordinary one where there is no room yet."""
+        size = math.prod(shape) * dtype.itemsize
+        offset = self._placed_end
+        if size == 0 or offset + size > len(self._answers):
+            return np.empty(shape, dtype)
+        self._placed[offset] = size
+        self._placed_end = offset + self._padded(size)
+        return np.ndarray(shape, dtype, self._answers, offset)
+
+    def _take_placed(self, data: bytes | np.ndarray) -> int | None:
+        """Where it lies already; each place is given out once."""
+        if not self._placed or isinstance(data, bytes) or not data.flags.c_contiguous:
+            return None
+        offset = data.ctypes.data - self._answers_at
+        if data.nbytes == 0 or self._placed.get(offset, 0) < data.nbytes:
+            return None
+        del self._placed[offset]
+        return offset
+
     def answer(self, tensors: list[tuple[int, int, np.ndarray]]) -> None:
         """Sends (index, number of the type, array) back; waits for more shared memory where they do not fit."""
         flat = [
             (index, number, array.shape, pack_bytes_tensor(array) if number == BYTES else array)
             for index, number, array in tensors
         ]
-        needed = 0
-        for _, _, _, data in flat:
-            needed += self._padded(self._size(data))
+        places = [self._take_placed(data) for _, _, _, data in flat]
+        needed = self._placed_end
+        for place, (_, _, _, data) in zip(places, flat):
+            needed += self._padded(self._size(data)) if place is None else 0
         while needed > len(self._answers):
             self._send(STATUS_NEEDS_SPACE, bytes_needed=needed)
             if self.receive().op != OP_SEND_AGAIN:
                 raise ConnectionError("expected to be asked again")
-        offset = 0
+            places = [None] * len(flat)  # what was made in place lies in the memory before
+        end = self._placed_end
         for position, (index, number, shape, data) in enumerate(flat):
             size = self._size(data)
-            if isinstance(data, bytes):
-                self._answers[offset : offset + size] = data
-            else:
-                np.ndarray(shape, data.dtype, self._answers, offset)[...] = data
+            offset = places[position]
+            if offset is None:
+                offset = end
+                end += self._padded(size)
+                if isinstance(data, bytes):
+                    self._answers[offset : offset + size] = data
+                else:
+                    np.ndarray(shape, data.dtype, self._answers, offset)[...] = data
             at = _ANSWER_RECORDS_AT + position * _RECORD_BYTES
             _RECORD.pack_into(self._control, at, index, number, len(shape), 0, offset, size)
             _DIMS[len(shape)].pack_into(self._control, at + _RECORD.size, *shape)
-            offset += self._padded(size)
         self._send(STATUS_OK, count=len(flat))
 
     @staticmethod

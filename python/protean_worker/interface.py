@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -26,6 +26,24 @@ def request_id() -> str:
     """The id that the client gave the request being answered; several with commas between them when requests share
     a run; empty when none has one."""
     return current_request_id.get()
+
+
+_place: Callable[[str, tuple[int, ...]], np.ndarray] | None = None
+
+
+def empty_output(name: str, shape: Sequence[int]) -> np.ndarray:
+    """An array of the output's type, its content undefined, in the memory that the server reads answers from: `predict`
+    fills it and returns it whole, and it is not copied. Valid until the call returns. Errors: TypeError for an output of
+    BYTES, KeyError for a name that is no output."""
+    if _place is None:
+        raise RuntimeError("empty_output() is for models that are being served")
+    return _place(name, tuple(int(size) for size in shape))
+
+
+def set_place(place: Callable[[str, tuple[int, ...]], np.ndarray]) -> None:
+    """For the worker: what empty_output() calls."""
+    global _place
+    _place = place
 
 
 class InvalidInput(ValueError):

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from protean_worker.interface import Explanation, Model
 from protean_worker.signature import BYTES, NUMBERS, TYPES, Output, Signature
-
+from protean_worker.stopping import RunStopped
 
 _PLAIN = (np.ndarray, dict, list, tuple)
 """What methods usually return: nothing to wait for, and cheaper to recognise than what is."""
@@ -74,18 +74,26 @@ class Runner:
         async def wait() -> Any:
             return await value
 
-        return self._event_loop().run_until_complete(wait())
+        return self._waited(wait())
 
     def _collected(self, parts: Any) -> list[Any]:
         async def collect() -> list[Any]:
             return [part async for part in parts]
 
-        return self._event_loop().run_until_complete(collect())
+        return self._waited(collect())
 
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
+    def _waited(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-        return self._loop
+        try:
+            return self._loop.run_until_complete(work)
+        except RunStopped:
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left))
+            raise
 
     def _named(self, answer: Any) -> dict[str, Any]:
         names = self._names

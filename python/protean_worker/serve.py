@@ -8,16 +8,18 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 
 from protean_worker import channel as wire
 from protean_worker.channel import Channel, Request
-from protean_worker.interface import Explanation, InvalidInput, current_request_id
+from protean_worker.interface import Explanation, InvalidInput, current_request_id, set_place
 from protean_worker.loading import load_model
 from protean_worker.logs import flush, redirect, write_line
 from protean_worker.runner import Runner
-from protean_worker.signature import NUMBERS, pack_signature, pack_text, pack_texts
+from protean_worker.signature import NUMBERS, TYPES, Signature, pack_signature, pack_text, pack_texts
+from protean_worker.stopping import RunStopped, Stopper
 
 _UINT8, _FP64 = NUMBERS["UINT8"], NUMBERS["FP64"]
 _TRACEBACK_LINES_MAX = 40
@@ -34,11 +36,7 @@ def describe(error: BaseException) -> str:
 
 
 def code_of(error: BaseException) -> int:
-    if isinstance(error, InvalidInput):
-        return wire.INVALID_ARGUMENT
-    if isinstance(error, MemoryError):
-        return wire.RESOURCE_EXHAUSTED
-    return wire.INTERNAL
+    return wire.INVALID_ARGUMENT if isinstance(error, InvalidInput) else wire.INTERNAL
 
 
 def _report(channel: Channel, what: str, error: BaseException) -> None:
@@ -55,12 +53,25 @@ def _blob(index: int, data: bytes) -> tuple[int, int, np.ndarray]:
     return index, _UINT8, np.frombuffer(data, np.uint8)
 
 
+def placer(channel: Channel, signature: Signature) -> Callable[[str, tuple[int, ...]], np.ndarray]:
+    """What empty_output() does for a model of that signature."""
+    types = {spec.name: TYPES[NUMBERS[spec.type]][1] for spec in signature.outputs}
+
+    def place(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if types[name] == object:
+            raise TypeError(f"output '{name}' is of BYTES: return an ordinary array")
+        return channel.place(types[name], shape)
+
+    return place
+
+
 def _load(channel: Channel, request: Request) -> Runner | None:
     texts = request.tensors[0][1].tobytes().decode().split("\0")
     settings = dict(zip(texts[0::2], texts[1::2]))
     try:
         model, signature = load_model(settings)
         runner = Runner(model, signature)
+        set_place(placer(channel, signature))
     except BaseException as error:  # noqa: BLE001 - whatever a model raises is its own failure
         _report(channel, "loading it", error)
         return None
@@ -77,20 +88,23 @@ def _explanation(explanation: Explanation) -> list[tuple[int, int, np.ndarray]]:
     return [*answer, _blob(3, names)]
 
 
-def _serve(channel: Channel, runner: Runner, request: Request) -> None:
+def _serve(channel: Channel, runner: Runner, stopper: Stopper, request: Request) -> None:
     current_request_id.set(request.id)
     what = "explain" if request.op == wire.OP_EXPLAIN else "the model"
     try:
-        if request.op == wire.OP_RUN:
-            answer = runner.run(request.tensors, request.outputs)
-        elif not runner.explains:
+        if request.op == wire.OP_EXPLAIN and not runner.explains:
             channel.fail(wire.UNIMPLEMENTED, "this model has no explain()")
             return
-        else:
-            answer = _explanation(runner.explain(request.tensors))
+        with stopper:
+            if request.op == wire.OP_RUN:
+                answer = runner.run(request.tensors, request.outputs)
+            else:
+                answer = _explanation(runner.explain(request.tensors))
         channel.answer(answer)
     except ConnectionError:
         raise
+    except RunStopped:
+        channel.fail(wire.CANCELLED, "the run was stopped: nobody waits for its answer any more")
     except BaseException as error:  # noqa: BLE001 - as above; SystemExit and KeyboardInterrupt end nothing here
         _report(channel, what, error)
     finally:
@@ -102,10 +116,11 @@ def main(descriptor: int) -> None:
     faulthandler.enable(2)
     redirect()
     channel = Channel(descriptor)
+    stopper = Stopper(channel.asked_to_stop)
     runner = _load(channel, channel.receive())
     if runner is None:
         return
     gc.collect()
     gc.freeze()
     while True:
-        _serve(channel, runner, channel.receive())
+        _serve(channel, runner, stopper, channel.receive())

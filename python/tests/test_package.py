@@ -16,12 +16,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from protean_worker import Column, Explanation, Input, InvalidInput, Model, Output  # noqa: E402
+from protean_worker import Column, Explanation, Input, InvalidInput, Model, Output, empty_output  # noqa: E402
 from protean_worker import channel as wire  # noqa: E402
 from protean_worker.channel import Channel, pack_bytes_tensor, unpack_bytes_tensor  # noqa: E402
 from protean_worker.loading import find_class, import_file, load_model  # noqa: E402
 from protean_worker.runner import Runner, split_rows  # noqa: E402
-from protean_worker.serve import code_of, describe  # noqa: E402
+from protean_worker.serve import code_of, describe, placer  # noqa: E402
+from protean_worker.stopping import SIGNAL, RunStopped, Stopper  # noqa: E402
 from protean_worker.signature import Signature, check_signature, pack_signature, type_of  # noqa: E402
 
 
@@ -143,7 +144,7 @@ def test_describes_errors():
     with pytest.raises(ValueError) as caught:
         fail()
     assert "bad" in describe(caught.value) and "in fail)" in describe(caught.value)
-    assert [code_of(error) for error in (InvalidInput(), MemoryError(), KeyError())] == [3, 8, 13]
+    assert [code_of(error) for error in (InvalidInput(), MemoryError(), KeyError())] == [3, 13, 13]
 
 
 def test_explanations_are_what_they_were_made_of():
@@ -233,3 +234,60 @@ def test_the_bundle_imports_the_package(monkeypatch):
     assert importer.find_spec("protean_worker.adapters.sklearn") is not None
     assert importer.find_spec("numpy") is None
     assert "class Model" in importer.get_source("protean_worker.interface")
+
+
+def test_stops_a_run_that_is_meant_and_no_other():
+    asked = False
+    stopper = Stopper(lambda: asked)
+    os.kill(os.getpid(), SIGNAL)  # outside of a run: nothing
+    with stopper:
+        os.kill(os.getpid(), SIGNAL)  # meant for the run before
+    asked = True
+    with pytest.raises(RunStopped):
+        with stopper:
+            raise AssertionError("it was stopped before it began")
+    asked = False
+    with pytest.raises(RunStopped):
+        with stopper:
+            asked = True
+            os.kill(os.getpid(), SIGNAL)
+            raise AssertionError("not stopped")
+    os.kill(os.getpid(), SIGNAL)
+
+
+def test_what_a_stopped_run_awaited_is_cancelled():
+    asked, ends = False, []
+
+    async def waits(x):
+        nonlocal asked
+        try:
+            asked = True
+            os.kill(os.getpid(), SIGNAL)
+            await asyncio.sleep(3600)
+        finally:
+            ends.append("ended")
+
+    model = TwoOutputs(waits)
+    runner = Runner(model, Signature("python", list(model.inputs), list(model.outputs), []))
+    with pytest.raises(RunStopped):
+        with Stopper(lambda: asked):
+            runner.run([(0, X)], (0, 1))
+    assert ends == ["ended"]
+    assert [a.tolist() for a in run(TwoOutputs(lambda x: {"a": x[:, 0], "b": [1]}), X)] == [[0, 2, 4], [1]]
+
+
+def test_an_output_made_in_place_has_the_outputs_type_and_needs_a_server():
+    with pytest.raises(RuntimeError, match="being served"):
+        empty_output("a", [1])
+    signature = Signature("python", [Input("x", "FP32", [-1])], [Output("a", "INT16", [-1]), Output("t", "BYTES", [-1])], [])
+
+    class Places:
+        def place(self, dtype, shape):
+            return np.zeros(shape, dtype)
+
+    place = placer(Places(), signature)
+    assert place("a", (2, 3)).dtype == np.int16
+    with pytest.raises(TypeError, match="of BYTES"):
+        place("t", (1,))
+    with pytest.raises(KeyError):
+        place("nothing", (1,))

@@ -78,17 +78,21 @@ Result<Setting> setting_of(const TomlEntry& entry, const std::filesystem::path& 
 
 }  // namespace
 
-Result<std::vector<Setting>> read_config_text(std::string_view text, const std::filesystem::path& name) {
-  TRY(const TomlTable table, parse_toml(text, name));
-  std::vector<Setting> settings;
-  for (const auto& entry : table) {
+Result<ConfigFile> read_config_text(std::string_view text, const std::filesystem::path& name) {
+  TRY(TomlTable table, parse_toml(text, name));
+  ConfigFile file{name, {}, {}};
+  for (auto& entry : table) {
+    if (entry.key == "python_environments") {
+      file.python_environments = std::move(entry);
+      continue;
+    }
     TRY(auto setting, setting_of(entry, name));
-    settings.push_back(std::move(setting));
+    file.settings.push_back(std::move(setting));
   }
-  return settings;
+  return file;
 }
 
-Result<std::vector<Setting>> read_config_file(const std::filesystem::path& file) {
+Result<ConfigFile> read_config_file(const std::filesystem::path& file) {
   TRY(const std::string text, read_toml_text(file, Links::kFollow));
   return read_config_text(text, file);
 }

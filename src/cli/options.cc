@@ -13,6 +13,7 @@
 #include "cli/config_file.h"
 #include "cli/flags.h"
 #include "cli/option_table.h"
+#include "cli/python_environments.h"
 
 namespace protean {
 namespace {
@@ -202,6 +203,20 @@ std::string help_line(const OptionSpec& option, const ServeOptions& defaults) {
 
 }  // namespace
 
+PythonEnvironment default_python_environment(const ServeOptions& options) {
+  PythonEnvironment environment;
+  environment.interpreter = options.python.string();
+  environment.workers = static_cast<std::uint32_t>(options.python_workers);
+  environment.run_time_max = options.python_run_timeout;
+  environment.load_time_max = options.python_load_timeout;
+  environment.memory_bytes_max = options.python_memory_max;
+  environment.network = options.python_network;
+  for (const auto path : split(options.python_readable.native(), ':')) {
+    if (!path.empty()) environment.readable.emplace_back(path);
+  }
+  return environment;
+}
+
 Environment process_environment() {
   Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -221,15 +236,21 @@ Result<ServeOptions> parse_serve_options(std::span<const std::string> args, cons
   if (options.action == ServeAction::kHelp || options.action == ServeAction::kVersion) return options;
   TRY(const auto variables, read_environment(environment));
   // The file is named by the other two sources, and yields to them.
+  ConfigFile file;
   const Setting* config = find_setting(flags, "config");
   if (config == nullptr) config = find_setting(variables, "config");
   if (config != nullptr && !config->values.at(0).empty()) {
-    auto settings = read_config_file(config->values[0]);
-    if (!settings) return fail(settings.error().code, std::move(settings.error().message));
-    TRY_STATUS(store_all(*settings, options));
+    auto read = read_config_file(config->values[0]);
+    if (!read) return fail(read.error().code, std::move(read.error().message));
+    file = *std::move(read);
+    TRY_STATUS(store_all(file.settings, options));
   }
   TRY_STATUS(store_all(variables, options));
   TRY_STATUS(store_all(flags, options));
+  if (file.python_environments) {
+    TRY(options.python_environments,
+        read_python_environments(*file.python_environments, file.name, default_python_environment(options)));
+  }
   options.listen_said = origin_of(options, "listen") != "default";
   bound_defaults(options);
   TRY_STATUS(check_together(options));
@@ -257,7 +278,8 @@ std::string serve_help() {
   }
   out +=
       "\nEvery flag is also a variable (--queue-max: PROTEAN_QUEUE_MAX) and a key of the file (queue_max).\n"
-      "Flags win over variables, variables over the file, the file over defaults.\n";
+      "Flags win over variables, variables over the file, the file over defaults.\n"
+      "Tables [python_environments.NAME] of the file are interpreters that models may choose among.\n";
   return out;
 }
 
@@ -273,6 +295,7 @@ std::string format_config(const ServeOptions& options) {
     out +=
         fmt::format("{:48}  # {}\n", key_name(table[i]) + " = " + format_value(table[i], options), printable(origin));
   }
+  out += format_python_environments(options.python_environments);
   return out;
 }
 

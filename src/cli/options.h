@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "core/python_environment.h"
 #include "monitoring/access_log.h"
 #include "transport/limits.h"
 
@@ -59,6 +60,7 @@ struct ServeOptions {
   bool python_network = false;
   std::filesystem::path python_readable;  // several with `:` between them
   bool python_unpickle = false;
+  std::vector<PythonEnvironment> python_environments;  // by name, of the file
 
   std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}};
   bool listen_said = false;  // otherwise a taken admin port is no error
@@ -83,6 +85,9 @@ struct ServeOptions {
   /// Where each value came from, in the order of option_table(): `default`, `flag --x`, `protean.toml:3`.
   std::vector<std::string> origins;
 };
+
+/// What the flags say of Python models: the environment without a name.
+[[nodiscard]] PythonEnvironment default_python_environment(const ServeOptions& options);
 
 /// `NAME=VALUE` pairs, split.
 using Environment = std::vector<std::pair<std::string, std::string>>;

@@ -65,15 +65,8 @@ ServerOptions server_options(const ServeOptions& options) {
   server.backends.cache_bytes_max = options.cache_bytes_max;
   server.repository.run_threads = static_cast<std::uint32_t>(options.run_threads);
   server.repository.intra_op_threads = static_cast<std::uint32_t>(options.intra_op_threads);
-  server.backends.python = options.python.string();
-  server.backends.python_workers = options.python_workers;
-  server.backends.python_run_timeout = options.python_run_timeout;
-  server.backends.python_load_timeout = options.python_load_timeout;
-  server.backends.python_memory_max = options.python_memory_max;
-  server.backends.python_network = options.python_network;
-  for (const auto path : split(options.python_readable.native(), ':')) {
-    server.backends.python_readable.emplace_back(path);
-  }
+  server.backends.python = default_python_environment(options);
+  server.backends.python_environments = options.python_environments;
   server.backends.python_unpickle = options.python_unpickle;
   server.backends.intra_op_threads = static_cast<int>(options.intra_op_threads);
   // Where threads are chosen for each model, those that are worth them share one pool.

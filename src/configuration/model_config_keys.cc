@@ -23,6 +23,7 @@ constexpr std::uint64_t kRowsMax = 1 << 20;
 constexpr std::uint64_t kCountMax = 1'000'000'000;
 constexpr std::uint64_t kSizeMax = std::uint64_t{1} << 50;
 constexpr std::uint64_t kDimensionMax = std::uint64_t{1} << 40;
+constexpr std::uint64_t kTextMax = 200;
 constexpr std::uint64_t kVersionMax = INT64_MAX;  // TOML has no larger numbers
 
 constexpr std::array kKeys = {
@@ -64,6 +65,13 @@ constexpr std::array kKeys = {
     ModelKey{"residency", "idle_unload", K::kTime, [](C& c) { return F(&c.residency.idle_unload); }, 0, 30 * kDayUs},
 
     ModelKey{"cache", "bytes_max", K::kBytes, [](C& c) { return F(&c.cache_bytes_max); }, 0, kSizeMax},
+
+    ModelKey{"python", "environment", K::kText, [](C& c) { return F(&c.python.environment); }, 0, kTextMax},
+    ModelKey{"python", "workers", K::kUint, [](C& c) { return F(&c.python.workers); }, 0, kThreadsMax},
+    ModelKey{"python", "cpu_cores_max", K::kUint, [](C& c) { return F(&c.python.cpu_cores_max); }, 0, kThreadsMax},
+    ModelKey{"python", "memory_max", K::kBytes, [](C& c) { return F(&c.python.memory_bytes_max); }, 0, kSizeMax},
+    ModelKey{"python", "run_timeout", K::kTime, [](C& c) { return F(&c.python.run_time_max); }, 0, kDayUs},
+    ModelKey{"python", "load_timeout", K::kTime, [](C& c) { return F(&c.python.load_time_max); }, 0, kDayUs},
 };
 
 std::string format_bound(const ModelKey& key, std::uint64_t bound) {
@@ -82,6 +90,7 @@ std::string expectation(const ModelKey& key) {
     case K::kBytes: return fmt::format("a size in quotes such as \"64MiB\", or a number of bytes, {}", bounds);
     case K::kTime: return fmt::format("a time in quotes such as \"250us\", \"20ms\" or \"5s\", {}", bounds);
     case K::kChoice: return fmt::format("one of \"{}\"", fmt::join(split(key.choices, '|'), "\", \""));
+    case K::kText: return fmt::format("a text in quotes of at most {} bytes", key.most);
     case K::kNumbers: return fmt::format("an array of at most {} whole numbers, each {}", kModelNumbersMax, bounds);
   }
   return {};
@@ -135,6 +144,12 @@ struct Storer {
     *field = *time;
     return true;
   }
+  bool operator()(std::string* field) const {
+    const auto* text = value.as<std::string>();
+    if (text == nullptr || text->size() > key.most) return false;
+    *field = *text;
+    return true;
+  }
   template <typename E>
   requires std::is_enum_v<E>
   bool operator()(E* field) const {
@@ -170,6 +185,7 @@ struct Formatter {
     return key.kind == K::kBytes ? toml_text(format_bytes_exactly(*field)) : fmt::format("{}", *field);
   }
   std::string operator()(const Duration* field) const { return toml_text(format_fine_duration(*field)); }
+  std::string operator()(const std::string* field) const { return toml_text(*field); }
   template <typename E>
   requires std::is_enum_v<E> std::string operator()(const E* field) const {
     return toml_text(split(key.choices, '|').at(static_cast<std::size_t>(*field)));

@@ -17,14 +17,16 @@
 namespace protean {
 
 /// What a key may hold. kBytes: a size. kChoice: one of the words in `choices`. kNumbers: an array of whole numbers.
-enum class ModelKeyKind : unsigned char { kBool, kUint, kBytes, kTime, kChoice, kNumbers };
+/// kText: a short text.
+enum class ModelKeyKind : unsigned char { kBool, kUint, kBytes, kTime, kChoice, kNumbers, kText };
 
 /// The field of ModelConfig that a key sets; its type goes with the kind.
-using ModelField = std::variant<bool*, std::uint32_t*, std::uint64_t*, Duration*, VersionPolicy::Choice*,
-                                BatchConfig::Mode*, std::vector<std::uint64_t>*, std::vector<std::int64_t>*>;
+using ModelField =
+    std::variant<bool*, std::uint32_t*, std::uint64_t*, Duration*, VersionPolicy::Choice*, BatchConfig::Mode*,
+                 std::vector<std::uint64_t>*, std::vector<std::int64_t>*, std::string*>;
 
-/// `table`: empty for top-level keys.  `least`, `most`: bounds of numbers, sizes and array elements, and of times in
-/// microseconds.  `choices`: separated by `|`, in the order of the enumerators.
+/// `table`: empty for top-level keys.  `least`, `most`: bounds of numbers, sizes, array elements and the bytes of
+/// texts, and of times in microseconds.  `choices`: separated by `|`, in the order of the enumerators.
 struct ModelKey {
   std::string_view table;
   std::string_view name;

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "core/inference.h"
+#include "core/python_environment.h"
 #include "core/tensor.h"
 
 namespace protean {
@@ -156,8 +157,10 @@ struct ModelFiles {
 };
 
 /// `intra_op_threads`: threads inside one run, the caller's included; 0: the backend's default.
+/// `python`: for what runs in Python workers.
 struct LoadOptions {
   std::uint32_t intra_op_threads = 0;
+  PythonConfig python = {};
 };
 
 /// One framework, found at run time. Constructed once; thread-safe.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "core/python_environment.h"
 #include "core/table.h"
 
 namespace protean {
@@ -86,6 +87,7 @@ struct ResidencyConfig {
 /// `deadline`: for requests that bring none; zero: none.  `queue_max`: waiting requests; 0: the server's default.
 /// `cache_bytes_max`: response cache and single flight; 0: off.
 /// `columns`: what is said about the model's columns beside what its file says.
+/// `python`: of models that run in Python workers.
 struct ModelConfig {
   VersionPolicy versions;
   LoadRetries retries;
@@ -100,6 +102,7 @@ struct ModelConfig {
   Duration deadline{};
   std::uint64_t cache_bytes_max = 0;
   std::vector<ColumnConfig> columns;
+  PythonConfig python;
 };
 
 inline constexpr std::uint32_t kPriorityFirst = 1;

@@ -22,24 +22,6 @@
 #endif
 
 namespace protean {
-namespace {
-
-#ifdef PROTEAN_BACKEND_PYTHON
-PythonOptions python_options(const BackendOptions& options) {
-  PythonOptions python;
-  python.unpickle = options.python_unpickle;
-  python.all.interpreter = options.python;
-  python.all.workers = static_cast<std::uint32_t>(options.python_workers);
-  python.all.run_time_max = options.python_run_timeout;
-  python.all.load_time_max = options.python_load_timeout;
-  python.all.memory_bytes_max = options.python_memory_max;
-  python.all.network = options.python_network;
-  python.all.readable = options.python_readable;
-  return python;
-}
-#endif
-
-}  // namespace
 
 Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const BackendOptions& options) {
   std::vector<std::unique_ptr<Backend>> backends;
@@ -57,7 +39,7 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
   backends.push_back(make_trees_backend());
 #endif
 #ifdef PROTEAN_BACKEND_PYTHON
-  TRY(auto python, make_python_backend(python_options(options)));
+  TRY(auto python, make_python_backend({options.python, options.python_environments, options.python_unpickle}));
 #endif
 #ifdef PROTEAN_BACKEND_SCIKIT_LEARN
   auto scikit_learn = make_scikit_learn_backend();

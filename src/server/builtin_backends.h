@@ -2,7 +2,6 @@
 // The list of backends this binary was built with.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "base/result.h"
 #include "core/model.h"
+#include "core/python_environment.h"
 
 namespace protean {
 
@@ -22,13 +22,8 @@ struct BackendOptions {
   int pool_threads = 0;
   std::string cache_folder = {};  // of optimised models; empty: none
   std::size_t cache_bytes_max = std::size_t{10} << 30;
-  std::string python = {};  // a program or virtual environment; empty: python3 on PATH
-  std::size_t python_workers = 1;
-  std::chrono::milliseconds python_run_timeout = std::chrono::seconds(30);
-  std::chrono::milliseconds python_load_timeout = std::chrono::seconds(120);
-  std::size_t python_memory_max = 0;  // of each worker; 0: half of the usable memory
-  bool python_network = false;
-  std::vector<std::string> python_readable = {};
+  PythonEnvironment python = {};  // of models that name none
+  std::vector<PythonEnvironment> python_environments = {};
   bool python_unpickle = false;
 };
 

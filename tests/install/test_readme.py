@@ -70,7 +70,7 @@ def test_configuration_blocks_are_accepted(tmp_path, block):
     assert done.returncode == 0, f"{block.place}: {done.stderr}"
     effective = tomllib.loads(done.stdout)
     for key in tomllib.loads(block.text):
-        assert key in effective and f"{key} = " in done.stdout
+        assert key in effective and (f"{key} = " in done.stdout or f"[{key}." in done.stdout)
 
 
 @pytest.mark.parametrize("block", _blocks("yaml"))

@@ -4,15 +4,16 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <utility>
 
+#include "backends/python/environments.h"
 #include "backends/python/interpreter.h"
 #include "backends/python/package.h"
 #include "backends/python/python_model.h"
 #include "backends/python/recognise.h"
 #include "backends/python/sandbox.h"
-#include "base/cpu_quota.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -20,9 +21,6 @@ namespace protean {
 namespace {
 
 using namespace python;  // NOLINT(google-build-using-namespace): this file is the way into it
-
-constexpr std::uint32_t kWorkersMax = 64;
-constexpr std::uint64_t kMemoryBytesMin = std::uint64_t{64} << 20;
 
 /// What a Python program needs of the system to start, and what NumPy and its kin look at.
 constexpr const char* kSystemPaths[] = {"/usr/lib",
@@ -65,7 +63,7 @@ bool is_own_folder(const ModelFiles& files) {
   return name == files.model || (name == files.version && files.folder.parent_path().filename() == files.model);
 }
 
-FileRules file_rules(const ModelFiles& files, const PythonSettings& settings, const Interpreter& interpreter) {
+FileRules file_rules(const ModelFiles& files, const PythonEnvironment& settings, const Interpreter& interpreter) {
   FileRules rules;
   rules.network = settings.network;
   rules.readable.assign(std::begin(kSystemPaths), std::end(kSystemPaths));
@@ -73,12 +71,13 @@ FileRules file_rules(const ModelFiles& files, const PythonSettings& settings, co
   rules.readable.insert(rules.readable.end(), interpreter.folders.begin(), interpreter.folders.end());
   rules.readable.insert(rules.readable.end(), settings.readable.begin(), settings.readable.end());
   rules.readable.push_back(is_own_folder(files) ? files.folder : files.path);
+  rules.writable = settings.scratch;
   rules.executable.assign(std::begin(kLinkers), std::end(kLinkers));
   rules.executable.push_back(interpreter.program);
   return rules;
 }
 
-std::vector<std::string> environment_of(const PythonSettings& settings, const std::string& folder,
+std::vector<std::string> environment_of(const PythonEnvironment& settings, const std::string& folder,
                                         std::uint32_t threads) {
   const std::string count = std::to_string(std::max(threads, 1U));
   std::vector<std::string> environment = {"LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + folder,
@@ -86,7 +85,8 @@ std::vector<std::string> environment_of(const PythonSettings& settings, const st
   for (const auto* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"}) {
     environment.push_back(std::string(name) + "=" + count);
   }
-  environment.insert(environment.end(), settings.environment.begin(), settings.environment.end());
+  if (!settings.scratch.empty()) environment.push_back("TMPDIR=" + settings.scratch);
+  environment.insert(environment.end(), settings.variables.begin(), settings.variables.end());
   return environment;
 }
 
@@ -110,32 +110,15 @@ std::string pack_settings(const std::vector<std::pair<std::string, std::string>>
   return packed;
 }
 
-Status check(const PythonSettings& settings) {
-  const auto refuse = [](const std::string& what) { return fail(Code::kInvalidArgument, "Python workers: " + what); };
-  if (settings.workers < 1 || settings.workers > kWorkersMax) {
-    return refuse(std::to_string(settings.workers) + " for each model, expected 1 to " + std::to_string(kWorkersMax));
-  }
-  if (settings.run_time_max <= Duration::zero() || settings.load_time_max <= Duration::zero()) {
-    return refuse("a time-out of nothing, expected more");
-  }
-  if (settings.memory_bytes_max != 0 && settings.memory_bytes_max < kMemoryBytesMin) {
-    return refuse(std::to_string(settings.memory_bytes_max) + " bytes of memory, expected at least " +
-                  std::to_string(kMemoryBytesMin));
-  }
-  return {};
-}
-
 /// One load: everything that is the same for all workers of a version. `sandboxes` outlive the workers.
 class LoadPlan {
  public:
-  LoadPlan(const ModelFiles& files, const PythonSettings& settings, Interpreter interpreter, std::uint32_t threads)
-      : files_(files), settings_(settings), interpreter_(std::move(interpreter)), threads_(threads) {
-    memory_bytes_max_ = settings.memory_bytes_max != 0 ? settings.memory_bytes_max : usable_memory_bytes() / 2;
-  }
+  LoadPlan(const ModelFiles& files, const PythonEnvironment& settings, Interpreter interpreter, std::uint32_t threads)
+      : files_(files), settings_(settings), interpreter_(std::move(interpreter)), threads_(threads) {}
 
   [[nodiscard]] Result<SlotPlan> slot(const std::string& model_settings) {
-    TRY(auto sandbox, Sandbox::make({file_rules(files_, settings_, interpreter_), settings_.network, memory_bytes_max_,
-                                     settings_.cpu_cores_max}));
+    TRY(auto sandbox, Sandbox::make({file_rules(files_, settings_, interpreter_), settings_.network,
+                                     settings_.memory_bytes_max, settings_.cpu_cores_max}));
     missing_ = sandbox.missing();
     SlotPlan plan;
     plan.sandbox = std::make_shared<Sandbox>(std::move(sandbox));
@@ -148,7 +131,7 @@ class LoadPlan {
     plan.worker.bundle = worker_bundle();
     plan.settings = model_settings;
     plan.load_time_max = settings_.load_time_max;
-    plan.memory_bytes_max = memory_bytes_max_;
+    plan.worker.memory_bytes_max = settings_.memory_bytes_max;
     plan.log = log_sink(files_);
     plan.model = files_.model;
     plan.version = files_.version;
@@ -159,10 +142,9 @@ class LoadPlan {
 
  private:
   const ModelFiles& files_;
-  const PythonSettings& settings_;
+  const PythonEnvironment& settings_;
   const Interpreter interpreter_;
   const std::uint32_t threads_;
-  std::uint64_t memory_bytes_max_ = 0;
   std::string missing_;
 };
 
@@ -189,11 +171,7 @@ class Python final : public PythonBackend {
     const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
     return find_interpreter(configured, path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
   }
-  [[nodiscard]] const PythonSettings& settings_for(const std::string& model) const {
-    const auto own = options_.models.find(model);
-    return own == options_.models.end() ? options_.all : own->second;
-  }
-  Result<Interpreter> interpreter_for(const PythonSettings& settings);
+  Result<Interpreter> interpreter_for(const PythonEnvironment& settings);
   Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files, const LoadOptions& options,
                                               const PythonAdapter& adapter);
 
@@ -202,7 +180,7 @@ class Python final : public PythonBackend {
   std::map<std::filesystem::path, Interpreter> asked_;  // guarded by mutex_
 };
 
-Result<Interpreter> Python::interpreter_for(const PythonSettings& settings) {
+Result<Interpreter> Python::interpreter_for(const PythonEnvironment& settings) {
   TRY(const auto program, find(settings.interpreter));
   const std::lock_guard lock(mutex_);
   if (const auto known = asked_.find(program); known != asked_.end()) return known->second;
@@ -213,16 +191,19 @@ Result<Interpreter> Python::interpreter_for(const PythonSettings& settings) {
 
 Result<std::unique_ptr<Model>> Python::load_checked(const ModelFiles& files, const LoadOptions& options,
                                                     const PythonAdapter& adapter) {
-  const PythonSettings& settings = settings_for(files.model);
+  TRY(const PythonEnvironment settings, choose_environment(options_, options.python));
   TRY(auto interpreter, interpreter_for(settings));
+  const std::string where = describe(settings) + ": " + interpreter.program.string();
   LoadPlan plan(files, settings, std::move(interpreter), options.intra_op_threads);
   const std::string told = pack_settings({{"adapter", adapter.name},
                                           {"path", std::filesystem::absolute(adapter.path).string()},
                                           {"folder", std::filesystem::absolute(files.folder).string()}});
   TRY(auto pool, WorkerPool::start(settings.workers, [&] { return plan.slot(told); }));
   auto notes = pool->facts().notes;
+  notes.push_back(where);
   notes.push_back(std::to_string(settings.workers) + (settings.workers == 1 ? " worker process" : " worker processes"));
   if (settings.network) notes.emplace_back("may use the network");
+  if (!settings.scratch.empty()) notes.push_back("may write to " + settings.scratch);
   if (!plan.missing().empty()) {
     notes.push_back(plan.missing());
     log::warning("Python model is not fully fenced in",
@@ -251,8 +232,8 @@ Result<std::unique_ptr<Model>> Python::load_adapter(const ModelFiles& files, con
 }  // namespace
 
 Result<std::unique_ptr<PythonBackend>> make_python_backend(const PythonOptions& options) {
-  TRY_STATUS(check(options.all));
-  for (const auto& [model, settings] : options.models) TRY_STATUS(check(settings));
+  TRY_STATUS(check_environment(options.all));
+  for (const auto& environment : options.environments) TRY_STATUS(check_environment(environment));
   return std::make_unique<Python>(options);
 }
 

@@ -78,6 +78,49 @@ TEST_F(PythonBackendTest, MovesTensorsOfAnySize) {
   }
 }
 
+TEST_F(PythonBackendTest, TakesAnswersThatWereMadeInPlace) {
+  const auto model = loaded(
+      "    outputs = [Output('y', 'FP32', [-1, 2]), Output('z', 'INT64', [-1])]\n"
+      "    def predict(self, inputs):\n"
+      "        x = inputs['x']\n"
+      "        y, z = empty_output('y', x.shape), empty_output('z', [len(x)])\n"
+      "        np.negative(x, out=y)\n"
+      "        z[:] = len(x)\n"
+      "        if len(x) == 5: return {'y': y[::-1], 'z': z}\n"  // in place, but in another order
+      "        if len(x) == 6: return {'y': y + 1, 'z': z}\n"    // one of them is not
+      "        if len(x) == 7: return {'y': z.astype('f4')[:, None] + y, 'z': z[:3]}\n"
+      "        return {'y': y, 'z': z}");
+  for (const std::int64_t rows : {1, 2, 5, 6, 7, 100'000, 100'001, 1'000'000, 999'999, 3, 0}) {
+    const auto answer = run_one(*model, counting(rows));
+    ASSERT_TRUE(answer) << rows << ": " << answer.error().message;
+    const auto y = floats(answer->front());
+    ASSERT_EQ(y.size(), static_cast<std::size_t>(2 * rows));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto at = static_cast<float>(rows == 5 ? 2 * (4 - i / 2) + i % 2 : i);
+      ASSERT_EQ(y[i], (rows == 6 ? 1 : rows == 7 ? 7 : 0) - at) << rows << " rows, " << i;
+    }
+    EXPECT_EQ(answer->at(1).shape, Shape{rows == 7 ? 3 : rows});
+    const auto z = answer->at(1).data.bytes;
+    EXPECT_EQ(z.empty() ? 0 : std::to_integer<std::int64_t>(z.front()), rows & 0xff);
+  }
+}
+
+TEST_F(PythonBackendTest, TakesTheSamePlaceOnce) {
+  const auto model = loaded(
+      "    outputs = [Output(name, 'FP32', [-1]) for name in 'abc']\n"
+      "    def predict(self, inputs):\n"
+      "        a = empty_output('a', [200_000])\n"
+      "        a[:] = 7\n"
+      "        return [a, a, a]");
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = run_one(*model, counting(1));
+    ASSERT_TRUE(answer) << answer.error().message;
+    for (const auto& tensor : *answer) EXPECT_EQ(floats(tensor), std::vector<float>(200'000, 7));
+  }
+  const auto wrong = loaded("    def predict(self, inputs): return empty_output('x', [1])");
+  EXPECT_THAT(run_one(*wrong, counting(1)).error().message, HasSubstr("KeyError: 'x'"));
+}
+
 TEST_F(PythonBackendTest, CarriesText) {
   const auto model = loaded(
       "    inputs = [Input('x', 'BYTES', [-1])]\n"
@@ -161,14 +204,63 @@ TEST_F(PythonBackendTest, AnswersAtOnceWhenTheWorkerDiesAndStartsAnother) {
   }
 }
 
-TEST_F(PythonBackendTest, EndsARunThatTakesTooLong) {
+TEST_F(PythonBackendTest, StopsARunThatTakesTooLongAndKeepsItsWorker) {
   auto options = python::test_options();
   options.all.run_time_max = std::chrono::milliseconds(200);
-  const auto model = loaded("    def predict(self, inputs): time.sleep(3600)", options);
+  for (const char* sleep : {"def predict(self, inputs):\n        if len(inputs['x']) == 2: time.sleep(3600)",
+                            "async def predict(self, inputs):\n"
+                            "        import asyncio\n"
+                            "        if len(inputs['x']) == 2: await asyncio.sleep(3600)"}) {
+    const auto model = loaded(std::string("    served = 0\n    ") + sleep + "\n        self.served += 1\n" +
+                                  "        return np.full((1, 2), self.served, 'f4')",
+                              options);
+    EXPECT_THAT(floats(run_one(*model, counting(1))->front()), ElementsAre(1, 1));
+    const auto answer = run_one(*model, counting(2));
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::kDeadlineExceeded);
+    EXPECT_EQ(answer.error().message, "the model took too long; its run was stopped after 200 ms");
+    EXPECT_THAT(floats(run_one(*model, counting(1))->front()), ElementsAre(2, 2)) << "the same worker";
+  }
+}
+
+TEST_F(PythonBackendTest, EndsARunThatTakesTooLongAndDoesNotStop) {
+  auto options = python::test_options();
+  options.all.run_time_max = std::chrono::milliseconds(200);
+  const auto model = loaded(
+      "    def predict(self, inputs):\n"
+      "        while True:\n"
+      "            try: time.sleep(3600)\n"
+      "            except BaseException: pass",
+      options);
   const auto answer = run_one(*model, counting(1));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Code::kDeadlineExceeded);
-  EXPECT_THAT(answer.error().message, HasSubstr("the model took too long; its Python worker was ended after 200 ms"));
+  EXPECT_EQ(answer.error().message, "the model took too long; its Python worker was ended after 200 ms");
+}
+
+TEST_F(PythonBackendTest, StopsARunThatNobodyWaitsForAndKeepsItsWorker) {
+  const auto model = loaded(
+      "    served = 0\n"
+      "    def predict(self, inputs):\n"
+      "        if len(inputs['x']) == 2: time.sleep(3600)\n"
+      "        self.served += 1\n"
+      "        return np.full((1, 2), self.served, 'f4')");
+  const Tensor x = counting(2);
+  const Tensor* inputs[] = {&x};
+  const std::size_t outputs[] = {0};
+  for (int i = 1; i < 20; ++i) {
+    std::stop_source caller;
+    // At the beginning, in the middle, and before.
+    if (i % 3 == 0) caller.request_stop();
+    std::jthread leaves([&] {
+      for (int turn = 0; turn < i * i * 100; ++turn) std::this_thread::yield();
+      caller.request_stop();
+    });
+    const auto answer = model->run({inputs, outputs, caller.get_token()});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::kCancelled) << answer.error().message;
+    EXPECT_THAT(floats(run_one(*model, counting(1))->front()), ElementsAre(i, i)) << "the same worker";
+  }
 }
 
 TEST_F(PythonBackendTest, LimitsMemory) {
@@ -177,7 +269,8 @@ TEST_F(PythonBackendTest, LimitsMemory) {
       "        return np.ones(1 << 31, 'u1')[:1] if len(inputs['x']) == 2 else inputs['x']");
   const auto answer = run_one(*model, counting(2));
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().code, Code::kResourceExhausted) << answer.error().message;
+  EXPECT_THAT(answer.error().message, HasSubstr("MemoryError"));
+  EXPECT_EQ(answer.error().code, Code::kInternal);
   EXPECT_TRUE(run_one(*model, counting(1)));
 }
 
@@ -222,6 +315,27 @@ TEST_F(PythonBackendTest, LeavesNothingBehind) {
   }
   EXPECT_EQ(python::open_descriptors(), descriptors);
   EXPECT_EQ(python::child_processes(), 0U);
+}
+
+TEST_F(PythonBackendTest, RunsAModelInTheEnvironmentThatItNames) {
+  auto options = python::test_options();
+  PythonEnvironment named = options.all;
+  named.name = "named";
+  named.workers = 2;
+  named.variables = {"GREETING=hello"};
+  options.environments = {named};
+  options.all.interpreter = "/nowhere/python3";
+  backend_ = *make_python_backend(options);
+  const auto files = folder_.add("tested", "    def predict(self, inputs): raise InvalidInput(os.environ['GREETING'])");
+  EXPECT_FALSE(backend_->load(files, {}));
+  const auto unknown = backend_->load(files, {0, {"other"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("known are 'named' (model tested, version 1)"));
+  const auto model = backend_->load(files, {0, {"named", 1}});
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(run_one(**model, counting(1)).error().message, "hello");
+  EXPECT_EQ((*model)->remote_runs(), 1U);
+  EXPECT_THAT((*model)->load_notes(), testing::Contains(testing::StartsWith("environment 'named': ")));
 }
 
 TEST_F(PythonBackendTest, NamesAnInterpreterThatIsNotThere) {

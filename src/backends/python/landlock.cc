@@ -26,6 +26,10 @@ constexpr std::uint64_t kExecute = 1 << 0;
 constexpr std::uint64_t kWriteFile = 1 << 1;
 constexpr std::uint64_t kReadFile = 1 << 2;
 constexpr std::uint64_t kReadFolder = 1 << 3;
+constexpr std::uint64_t kRemoveFolder = 1 << 4;
+constexpr std::uint64_t kRemoveFile = 1 << 5;
+constexpr std::uint64_t kMakeFolder = 1 << 7;
+constexpr std::uint64_t kMakeFile = 1 << 8;
 constexpr std::uint64_t kTruncate = 1 << 14;
 constexpr std::uint64_t kAllOfVersion1 = (1 << 13) - 1;
 constexpr std::uint64_t kRefer = 1 << 13;           // version 2
@@ -85,6 +89,11 @@ Result<Descriptor> make_landlock_rules(const FileRules& rules) {
   if (!made.valid()) return fail(Code::kInternal, std::string("Landlock: ") + std::strerror(errno));
   for (const auto& path : rules.readable) TRY_STATUS(allow(made.get(), path, kReadFile | kReadFolder));
   for (const auto& path : rules.executable) TRY_STATUS(allow(made.get(), path, kReadFile | kExecute));
+  if (!rules.writable.empty()) {
+    constexpr std::uint64_t kScratch = kReadFile | kReadFolder | kWriteFile | kTruncate | kRemoveFolder | kRemoveFile |
+                                       kMakeFolder | kMakeFile | kRefer;
+    TRY_STATUS(allow(made.get(), rules.writable, kScratch & known));
+  }
   for (const auto* path : {"/dev/zero", "/dev/random", "/dev/urandom"}) {
     TRY_STATUS(allow(made.get(), path, kReadFile));
   }

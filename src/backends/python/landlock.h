@@ -12,10 +12,12 @@
 namespace protean::python {
 
 /// `readable`: files, and folders with all below them. `executable`: files that may be run. What does not exist is
-/// left out. `network`: TCP and abstract Unix sockets are not restricted by Landlock.
+/// left out. `writable`: a folder in which files and folders may be made, changed and removed; empty: none. `network`:
+/// TCP and abstract Unix sockets are not restricted by Landlock.
 struct FileRules {
   std::vector<std::filesystem::path> readable;
   std::vector<std::filesystem::path> executable;
+  std::filesystem::path writable;
   bool network = false;
 };
 

@@ -53,10 +53,10 @@ PythonModel::PythonModel(std::unique_ptr<WorkerPool> pool, Duration run_time_max
 
 std::uint32_t PythonModel::remote_runs() const noexcept { return static_cast<std::uint32_t>(pool_->size()); }
 
-Result<std::vector<AnswerTensor>> PythonModel::ask(const WorkerRequest& request) {
+Result<std::vector<AnswerTensor>> PythonModel::ask(const WorkerRequest& request, const std::stop_token& cancel) {
   const TimePoint deadline = Clock::system().now() + run_time_max_;
   TRY(auto lease, pool_->take(deadline));
-  auto answer = lease.exchange(request, deadline);
+  auto answer = lease.exchange(request, {deadline, cancel});
   if (!answer && answer.error().code == Code::kDeadlineExceeded) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(run_time_max_).count();
     answer.error().message += " after " + std::to_string(ms) + " ms";
@@ -65,7 +65,7 @@ Result<std::vector<AnswerTensor>> PythonModel::ask(const WorkerRequest& request)
 }
 
 Result<std::vector<Tensor>> PythonModel::run(const RunRequest& request) {
-  TRY(auto answer, ask({Op::kRun, request.inputs, request.outputs, request.request_id}));
+  TRY(auto answer, ask({Op::kRun, request.inputs, request.outputs, request.request_id}, request.cancel));
   if (answer.size() != request.outputs.size()) {
     return wrong_answer(std::to_string(answer.size()) + " outputs", std::to_string(request.outputs.size()));
   }
@@ -84,7 +84,7 @@ Result<std::vector<Tensor>> PythonModel::run(const RunRequest& request) {
 
 Result<Contributions> PythonModel::explain(const RunRequest& request) {
   if (!pool_->facts().explains || !request.background.empty()) return Model::explain(request);
-  TRY(auto answer, ask({Op::kExplain, request.inputs, {}, request.request_id}));
+  TRY(auto answer, ask({Op::kExplain, request.inputs, {}, request.request_id}, request.cancel));
   if (answer.size() != kExplanationTensors + 1) {
     return wrong_answer(std::to_string(answer.size()) + " tensors", std::to_string(kExplanationTensors + 1));
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ class PythonModel final : public Model {
 
   [[nodiscard]] const Signature& signature() const noexcept override { return pool_->facts().signature; }
   /// Errors: kInvalidArgument (the model raised InvalidInput), kInternal (it raised anything else, or its answer is not
-  /// what it declared), kResourceExhausted (MemoryError), kDeadlineExceeded (time-out; the worker was ended),
-  /// kUnavailable (the worker ended).
+  /// what it declared), kDeadlineExceeded (time-out), kCancelled (the run was stopped), kUnavailable (the worker
+  /// ended).
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override;
   [[nodiscard]] Result<Contributions> explain(const RunRequest& request) override;
   [[nodiscard]] ModelMemory memory() const noexcept override { return {pool_->own_bytes(), 0}; }
@@ -28,7 +29,7 @@ class PythonModel final : public Model {
   [[nodiscard]] std::uint32_t remote_runs() const noexcept override;
 
  private:
-  [[nodiscard]] Result<std::vector<AnswerTensor>> ask(const WorkerRequest& request);
+  [[nodiscard]] Result<std::vector<AnswerTensor>> ask(const WorkerRequest& request, const std::stop_token& cancel);
 
   const std::unique_ptr<WorkerPool> pool_;
   const Duration run_time_max_;

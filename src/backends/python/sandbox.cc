@@ -13,12 +13,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
+
+#include "base/text.h"
 
 namespace protean::python {
 namespace {
 
 constexpr ::rlim_t kFilesMax = 1024;
+constexpr std::uint64_t kScratchFileBytesMax = std::uint64_t{1} << 30;
 constexpr int kNice = 5;  // as the server's own threads that run models
 
 bool limit(int resource, ::rlim_t most) noexcept {
@@ -63,7 +67,8 @@ Sandbox::Sandbox(Descriptor files, SystemCallFilter calls, const SandboxRules& r
     : files_(std::move(files)),
       calls_(std::move(calls)),
       memory_bytes_max_(rules.memory_bytes_max),
-      cpu_cores_max_(rules.cpu_cores_max) {
+      cpu_cores_max_(rules.cpu_cores_max),
+      file_bytes_max_(rules.files.writable.empty() ? 0 : kScratchFileBytesMax) {
   const int version = landlock_version();
   if (version == 0) {
     missing_ = "this kernel has no Landlock: the worker can read every file that the server can read";
@@ -75,17 +80,24 @@ Sandbox::Sandbox(Descriptor files, SystemCallFilter calls, const SandboxRules& r
 Result<Sandbox> Sandbox::make(const SandboxRules& rules) {
   Descriptor files;
   const bool landlock = landlock_version() > 0;
+  const bool creates = !rules.files.writable.empty();
+  std::error_code error;
+  if (creates && !std::filesystem::is_directory(rules.files.writable, error)) {
+    return fail(Code::kFailedPrecondition,
+                "scratch = '" + printable(rules.files.writable.string(), 512) + "' is no folder that exists");
+  }
+  if (creates && !landlock) return fail(Code::kFailedPrecondition, "scratch needs Landlock, which this kernel lacks");
   if (landlock) {
     TRY(files, make_landlock_rules(rules.files));
   }
-  return Sandbox(std::move(files), SystemCallFilter({rules.network, landlock}), rules);
+  return Sandbox(std::move(files), SystemCallFilter({rules.network, landlock, creates}), rules);
 }
 
 const char* Sandbox::enforce() noexcept {
   offer_to_the_oom_killer();
   ::umask(077);
   (void)::setpriority(PRIO_PROCESS, 0, kNice);
-  if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_FSIZE, 0)) return "setrlimit";
+  if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_FSIZE, file_bytes_max_)) return "setrlimit";
   ::rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max > kFilesMax) (void)limit(RLIMIT_NOFILE, kFilesMax);
   if (memory_bytes_max_ != 0 && !limit(RLIMIT_DATA, memory_bytes_max_)) return "setrlimit(RLIMIT_DATA)";

@@ -23,7 +23,8 @@ struct SandboxRules {
 
 class Sandbox {
  public:
-  /// Errors: kInternal when the kernel has Landlock and refuses the rules.
+  /// Errors: kInternal when the kernel has Landlock and refuses the rules; kFailedPrecondition when a folder is to be
+  /// writable that does not exist, or that only Landlock could open.
   static Result<Sandbox> make(const SandboxRules& rules);
 
   /// For the child between clone and exec: nullptr, or the name of the call that failed, with errno set.
@@ -39,6 +40,7 @@ class Sandbox {
   SystemCallFilter calls_;
   std::uint64_t memory_bytes_max_ = 0;
   std::uint32_t cpu_cores_max_ = 0;
+  std::uint64_t file_bytes_max_ = 0;
   std::string missing_;
 };
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "backends/python/worker_test_support.h"
@@ -65,6 +66,31 @@ TEST_F(SandboxTest, WritesNoFile) {
     EXPECT_THAT(raised_by(code), HasSubstr("PermissionError")) << code;
   }
   EXPECT_THAT(raised_by("open('/dev/null', 'w').write('x')"), HasSubstr("nothing: 1"));
+}
+
+TEST_F(SandboxTest, WritesToItsScratchFolderAndNowhereElse) {
+  if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  auto options = test_options();
+  const auto scratch = folder_.path() / "scratch";
+  options.all.scratch = scratch.string();
+  EXPECT_THAT(raised_by("0", options), HasSubstr("is no folder that exists"));
+  std::filesystem::create_directory(scratch);
+  const std::string in = "'" + scratch.string() + "/";
+  EXPECT_THAT(raised_by("open(" + in + "a', 'w').write('abc'), os.rename(" + in + "a', " + in + "b'), os.mkdir(" + in +
+                            "c'), open(" + in + "b', 'r+').truncate(2)",
+                        options),
+              HasSubstr("nothing: (3, None, None, 2)"));
+  EXPECT_EQ(std::filesystem::file_size(scratch / "b"), 2U);
+  EXPECT_THAT(raised_by("__import__('tempfile').TemporaryFile().write(b'abc')", options), HasSubstr("nothing: 3"));
+  for (const auto& code : std::vector<std::string>{
+           "os.rename(" + in + "b', 'model2.py')", "os.rename('model.py', " + in + "m')", "os.unlink('model.py')",
+           "os.mkdir('../other')", "open('new', 'w')", "open('model.py', 'r+')",
+           "os.symlink('/etc/passwd', " + in + "s')", "os.link('model.py', " + in + "l')", "os.mkfifo(" + in + "f')",
+           "open(" + in + "../escaped', 'w')", "os.execv(" + in + "b', ['b'])"}) {
+    EXPECT_THAT(raised_by(code, options), testing::AnyOf(HasSubstr("PermissionError"), HasSubstr("OSError"))) << code;
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "tested" / "model.py"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "escaped"));
 }
 
 TEST_F(SandboxTest, OpensNoSocketUnlessAllowed) {

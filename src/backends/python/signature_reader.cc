@@ -14,6 +14,8 @@ namespace protean::python {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 1 << 16;
+constexpr std::size_t kAllBytesMax = 16 << 20;
+constexpr std::size_t kColumnBytesMin = 10;  // an empty name, type, nullable, no categories
 constexpr unsigned kOptional = 1;
 constexpr unsigned kAnyRank = 2;
 
@@ -103,7 +105,7 @@ Result<std::vector<TensorSpec>> read_specs(Cursor& cursor) {
 }
 
 Result<std::vector<Column>> read_columns(Cursor& cursor) {
-  TRY(const auto count, cursor.count(sizeof(std::uint32_t)));
+  TRY(const auto count, cursor.count(kColumnBytesMin));
   std::vector<Column> columns(count);
   for (auto& column : columns) {
     TRY(column.name, cursor.text());
@@ -138,6 +140,7 @@ Status check_columns(const Signature& signature) {
 }  // namespace
 
 Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
+  if (bytes.size() > kAllBytesMax) return broken(std::to_string(bytes.size()) + " bytes of it");
   Cursor cursor(bytes);
   LoadedFacts facts;
   TRY(facts.signature.platform, cursor.text());
@@ -153,6 +156,7 @@ Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
 }
 
 Result<ExplanationNames> read_explanation_names(std::span<const std::byte> bytes) {
+  if (bytes.size() > kAllBytesMax) return broken(std::to_string(bytes.size()) + " bytes of it");
   Cursor cursor(bytes);
   ExplanationNames names;
   TRY(names.method, cursor.text());

@@ -20,7 +20,8 @@ struct LoadedFacts {
 };
 
 /// Strings are a 4-byte length and UTF-8; lists a 4-byte count.
-/// Errors: kInvalidArgument for what is cut off, out of range, not UTF-8, or a signature that nobody can call.
+/// Errors: kInvalidArgument for what is cut off, above 16 MiB, out of range, not UTF-8, or a signature that nobody can
+/// call.
 [[nodiscard]] Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes);
 
 struct ExplanationNames {

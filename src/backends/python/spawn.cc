@@ -141,8 +141,8 @@ ChildProcess::~ChildProcess() {
   }
 }
 
-void ChildProcess::kill() const noexcept {
-  (void)::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0U);
+void ChildProcess::signal(int number) const noexcept {
+  (void)::syscall(SYS_pidfd_send_signal, handle_.get(), number, nullptr, 0U);
 }
 
 std::optional<std::string> ChildProcess::end_text() const {

@@ -3,6 +3,7 @@
 // does), so that nothing is copied however large the server is, and calls nothing but the kernel.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -40,7 +41,8 @@ class ChildProcess {
   /// Readable once the process has ended.
   [[nodiscard]] int handle() const noexcept { return handle_.get(); }
   [[nodiscard]] ::pid_t id() const noexcept { return id_; }
-  void kill() const noexcept;
+  void signal(int number) const noexcept;
+  void kill() const noexcept { signal(SIGKILL); }
   /// `was ended by signal 9 (Killed)`, `ended with status 1`; nullopt while it runs.
   [[nodiscard]] std::optional<std::string> end_text() const;
 

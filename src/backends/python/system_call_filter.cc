@@ -121,13 +121,10 @@ constexpr std::array kDenied = {
     SYS_lremovexattr,
     SYS_fremovexattr,
     SYS_truncate,
-    // making and removing files: nothing is writable, so nobody has to ask Landlock
-    SYS_mkdirat,
+    // special files and links
     SYS_mknodat,
     SYS_symlinkat,
     SYS_linkat,
-    SYS_unlinkat,
-    SYS_renameat2,
 #ifdef SYS_kexec_file_load
     SYS_kexec_file_load,
 #endif
@@ -146,15 +143,18 @@ constexpr std::array kDenied = {
     SYS_utime,
     SYS_utimes,
     SYS_futimesat,
-    SYS_mkdir,
     SYS_mknod,
     SYS_symlink,
     SYS_link,
-    SYS_unlink,
-    SYS_rmdir,
-    SYS_rename,
-    SYS_renameat,
     SYS_creat,
+#endif
+};
+
+/// Making, renaming and removing files: where nothing is writable, nobody has to ask Landlock.
+constexpr std::array kCreating = {
+    SYS_mkdirat, SYS_unlinkat, SYS_renameat2,
+#if defined(__x86_64__)
+    SYS_mkdir,   SYS_unlink,   SYS_rmdir,     SYS_rename, SYS_renameat,
 #endif
 };
 
@@ -237,6 +237,9 @@ SystemCallFilter::SystemCallFilter(const CallRules& rules) {
   for (const long call : kDenied) deny(static_cast<unsigned>(call), EPERM);
   for (const long call : {kFchmodat2, kOpenTreeAttributes, kFileSetAttributes, kSetXattrAt, kRemoveXattrAt}) {
     deny(static_cast<unsigned>(call), EPERM);
+  }
+  if (!rules.creates) {
+    for (const long call : kCreating) deny(static_cast<unsigned>(call), EPERM);
   }
   deny(SYS_clone3, ENOSYS);  // its flags lie in memory; the C library then uses clone
   deny_without_bits(SYS_clone, 0, CLONE_THREAD);

@@ -13,9 +13,11 @@ namespace protean::python {
 
 /// `network`: sockets of IPv4, IPv6, netlink (name resolution) and Unix.
 /// `writes`: files may be opened for writing as far as Landlock lets them; without Landlock set it to false.
+/// `creates`: files and folders may be made, renamed and removed, likewise.
 struct CallRules {
   bool network = false;
   bool writes = false;
+  bool creates = false;
 };
 
 /// A program for seccomp; refused calls fail with EPERM, unknown architectures end the process.

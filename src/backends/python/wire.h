@@ -9,6 +9,8 @@
 // Nothing that the worker wrote is believed: see answer_reader.h.
 #pragma once
 
+#include <signal.h>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +29,7 @@ enum class Op : std::uint32_t { kLoad = 1, kRun = 2, kExplain = 3, kSendAgain = 
 enum class AnswerStatus : std::uint32_t { kOk = 0, kError = 1, kNeedsSpace = 2 };
 
 /// `descriptor_messages`: sent over the socket so far; the worker receives until it has as many.
+/// `stop`: 0 at first; 1 before kStopSignal is sent to ask the worker to leave this request's run.
 struct RequestHeader {
   std::uint64_t sequence;
   Op op;
@@ -34,7 +37,7 @@ struct RequestHeader {
   std::uint32_t tensors;
   std::uint32_t outputs;
   std::uint32_t id_bytes;
-  std::uint32_t unused;
+  std::uint32_t stop;
 };
 static_assert(sizeof(RequestHeader) == 32);
 
@@ -74,6 +77,9 @@ static_assert(kAnswerRecordsAt + kTensorsMax * sizeof(TensorRecord) <= kHalfByte
 inline constexpr char kStartMessage = 'S';          // control, requests, answers, wake, reply
 inline constexpr char kRequestRegionMessage = 'Q';  // a larger region for requests
 inline constexpr char kAnswerRegionMessage = 'A';   // a larger region for answers
+
+/// Raises an exception inside a run whose `stop` is 1, and means nothing at any other time.
+inline constexpr int kStopSignal = SIGUSR1;
 
 /// Descriptors of a worker when it starts, after standard input, output and error.
 inline constexpr int kChannelDescriptor = 3;

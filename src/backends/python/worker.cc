@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -21,6 +23,13 @@ namespace {
 constexpr std::size_t kRegionBytesMin = std::size_t{1} << 20;
 constexpr std::size_t kKeptBytesMax = std::size_t{64} << 20;  // pages that stay between requests
 constexpr std::size_t kDescriptorsPerMessage = 5;
+constexpr Duration kWatchEvery = std::chrono::milliseconds(50);
+constexpr Duration kStopsWithin = std::chrono::milliseconds(50);
+constexpr std::uint32_t kThreadsMax = 1024;
+
+constexpr std::uint64_t resident_bytes_max(std::uint64_t memory_bytes_max) noexcept {
+  return memory_bytes_max + memory_bytes_max / 4 + (std::uint64_t{128} << 20);
+}
 
 tl::unexpected<Error> cannot(const char* call) {
   return fail(Code::kUnavailable, std::string("no channel to a Python worker: ") + call + ": " + std::strerror(errno));
@@ -84,6 +93,8 @@ Status Worker::open_channel() {
   TRY(auto wake, make_bell());
   TRY(auto reply, make_bell());
   if (!never_block(wake.ring) || !never_block(reply.hear)) return cannot("fcntl");
+  cancel_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!cancel_.valid()) return cannot("eventfd");
   const std::array descriptors = {control_.descriptor(), requests_.descriptor(), answers_.descriptor(), wake.hear.get(),
                                   reply.ring.get()};
   wake_ = std::move(wake.ring);
@@ -103,6 +114,7 @@ Status Worker::start_process(const WorkerPlan& plan, Descriptor bundle, Descript
 
 Result<std::unique_ptr<Worker>> Worker::start(const WorkerPlan& plan) {
   std::unique_ptr<Worker> worker(new Worker);
+  worker->memory_bytes_max_ = plan.memory_bytes_max;
   TRY_STATUS(worker->open_channel());
   std::array<int, 2> log{};
   if (::pipe2(log.data(), O_CLOEXEC) != 0) return cannot("pipe2");
@@ -118,6 +130,30 @@ Result<std::unique_ptr<Worker>> Worker::start(const WorkerPlan& plan) {
 void Worker::kill() noexcept {
   broken_.store(true, std::memory_order_release);
   process_->kill();
+}
+
+void Worker::end(std::string why) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (why_.empty()) why_ = std::move(why);
+  }
+  kill();
+}
+
+std::string Worker::why() const {
+  const std::lock_guard lock(mutex_);
+  return why_;
+}
+
+ProcessUsage Worker::check_usage() {
+  const auto usage = usage_of(process_->id());
+  if (memory_bytes_max_ != 0 && usage.resident_bytes > resident_bytes_max(memory_bytes_max_)) {
+    end("used " + std::to_string(usage.resident_bytes) + " bytes of memory, allowed are " +
+        std::to_string(memory_bytes_max_));
+  } else if (usage.threads > kThreadsMax) {
+    end("had " + std::to_string(usage.threads) + " threads, allowed are " + std::to_string(kThreadsMax));
+  }
+  return usage;
 }
 
 Status Worker::pass(char kind, std::span<const int> descriptors) {
@@ -208,29 +244,84 @@ Result<std::optional<std::vector<AnswerTensor>>> Worker::receive() {
   return std::nullopt;
 }
 
-Result<std::vector<AnswerTensor>> Worker::exchange(const WorkerRequest& request, TimePoint deadline) {
-  TRY_STATUS(send(request));
+Worker::Waited Worker::wait(TimePoint until) const noexcept {
   while (true) {
-    std::array<::pollfd, 2> waiting = {{{reply_.get(), POLLIN, 0}, {process_->handle(), POLLIN, 0}}};
-    const auto left = time_left(deadline);
+    std::array<::pollfd, 3> waiting = {
+        {{reply_.get(), POLLIN, 0}, {process_->handle(), POLLIN, 0}, {cancel_.get(), POLLIN, 0}}};
+    const auto left = time_left(until);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const ::timespec timeout{seconds.count(), (left - seconds).count()};
     const int ready = ::ppoll(waiting.data(), waiting.size(), &timeout, nullptr);
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) {
-      kill();
-      return fail(Code::kDeadlineExceeded, "the model took too long; its Python worker was ended");
-    }
+    if (ready == 0) return Waited::kTime;
+    if ((waiting[0].revents & POLLIN) != 0) return Waited::kReply;
     // Its end of the pipe is closed as well when it ends.
-    if ((waiting[0].revents & POLLIN) == 0) {
-      kill();
-      return fail(Code::kUnavailable, "its Python worker ended in the middle of the request");
-    }
-    TRY(auto answer, receive());
-    if (!answer) continue;
-    trim();
-    return *std::move(answer);
+    if (waiting[0].revents != 0 || waiting[1].revents != 0) return Waited::kEnded;
+    return Waited::kCancelled;
   }
+}
+
+void Worker::ask_to_stop() noexcept {
+  const std::uint32_t yes = 1;
+  std::memcpy(request_half().data() + offsetof(RequestHeader, stop), &yes, sizeof(yes));
+  process_->signal(kStopSignal);
+}
+
+Result<std::vector<AnswerTensor>> Worker::await(TimePoint deadline) {
+  bool expired = false;
+  while (true) {
+    switch (wait(std::min(deadline, Clock::system().now() + kWatchEvery))) {
+      case Waited::kReply: {
+        auto answer = receive();
+        if (!answer && expired && answer.error().code == Code::kCancelled) {
+          return fail(Code::kDeadlineExceeded, "the model took too long; its run was stopped");
+        }
+        TRY(auto tensors, std::move(answer));
+        if (tensors) return *std::move(tensors);
+        break;
+      }
+      case Waited::kEnded:
+        kill();
+        return fail(Code::kUnavailable, "its Python worker ended in the middle of the request");
+      case Waited::kCancelled:
+        // A run that does not listen goes on to its end or its deadline.
+        silence();
+        ask_to_stop();
+        break;
+      case Waited::kTime:
+        if (Clock::system().now() < deadline) {
+          (void)check_usage();
+          // Many threads and much memory take their time to go.
+          if (broken()) return fail(Code::kUnavailable, "its Python worker was ended in the middle of the request");
+        } else if (!expired) {
+          expired = true;
+          deadline += kStopsWithin;
+          ask_to_stop();
+        } else {
+          kill();
+          return fail(Code::kDeadlineExceeded, "the model took too long; its Python worker was ended");
+        }
+    }
+  }
+}
+
+void Worker::silence() const noexcept {
+  std::uint64_t rung = 0;
+  (void)!::read(cancel_.get(), &rung, sizeof(rung));
+}
+
+Result<std::vector<AnswerTensor>> Worker::exchange(const WorkerRequest& request, const Patience& patience) {
+  TRY_STATUS(send(request));
+  auto answer = [&] {
+    const std::stop_callback left(patience.cancel, [this] {
+      const std::uint64_t one = 1;
+      (void)!::write(cancel_.get(), &one, sizeof(one));
+    });
+    return await(patience.deadline);
+  }();
+  if (patience.cancel.stop_requested()) silence();
+  if (answer) trim();
+  return answer;
 }
 
 void Worker::trim() const noexcept {

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +35,18 @@ struct WorkerRequest {
   std::string_view id;
 };
 
-/// `plan`: without descriptors.  `bundle`: what bootstrap.py reads.
+/// `process`: without descriptors.  `bundle`: what bootstrap.py reads.
+/// `memory_bytes_max`: see check_usage(); 0: no limit.
 struct WorkerPlan {
   SpawnPlan process;
   std::string_view bundle;
+  std::uint64_t memory_bytes_max = 0;
+};
+
+/// Until when somebody waits for an answer. `cancel`: nobody does any more.
+struct Patience {
+  TimePoint deadline;
+  std::stop_token cancel = {};
 };
 
 /// send(), receive() and exchange() by one thread at a time; the rest is thread-safe.
@@ -51,12 +61,21 @@ class Worker {
   /// After reply_handle() became readable: the tensors or the worker's own refusal; nullopt when it was given more
   /// memory and asked again.  Errors: as read_answer(), after which the worker is broken().
   [[nodiscard]] Result<std::optional<std::vector<AnswerTensor>>> receive();
-  /// Both, waiting until `deadline`.
-  /// Errors: the worker's refusal; kDeadlineExceeded and kUnavailable (it ended meanwhile), after which it is broken().
-  [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, TimePoint deadline);
+  /// Both. At the deadline, and when nobody waits any more, the run is asked to stop; one that has not stopped 50 ms
+  /// after its deadline costs the worker its life.
+  /// Errors: the worker's refusal; kCancelled; kDeadlineExceeded (broken() tells whether the worker was ended);
+  /// kUnavailable (it ended meanwhile), after which it is broken().
+  [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, const Patience& patience);
 
   [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
   void kill() noexcept;
+  /// kill(). `why`: instead of what the kernel says about its end, such as `used 7 bytes of memory, allowed are 6`.
+  void end(std::string why) noexcept;
+  /// Of the first end(); empty without.
+  [[nodiscard]] std::string why() const;
+  /// Ends it when it has more memory than it may: resident a quarter and 128 MiB above the limit, for RLIMIT_DATA does
+  /// not count libraries and shared pages; or more than 1,024 threads.
+  ProcessUsage check_usage();
   [[nodiscard]] const ChildProcess& process() const noexcept { return *process_; }
   [[nodiscard]] int reply_handle() const noexcept { return reply_.get(); }
   [[nodiscard]] int log_handle() const noexcept { return log_.get(); }
@@ -68,6 +87,11 @@ class Worker {
   Status pass(char kind, std::span<const int> descriptors);
   Status grow(SharedMemory& region, std::size_t bytes, char kind);
   void wake(RequestHeader header);
+  enum class Waited : unsigned char { kReply, kEnded, kCancelled, kTime };
+  [[nodiscard]] Waited wait(TimePoint until) const noexcept;
+  [[nodiscard]] Result<std::vector<AnswerTensor>> await(TimePoint deadline);
+  void ask_to_stop() noexcept;
+  void silence() const noexcept;
   void trim() const noexcept;
   [[nodiscard]] std::span<std::byte> request_half() const noexcept { return {control_.data(), kHalfBytes}; }
   [[nodiscard]] std::span<const std::byte> answer_half() const noexcept {
@@ -81,13 +105,17 @@ class Worker {
   Descriptor channel_;
   Descriptor channel_end_;  // the worker's, until it has it
   Descriptor log_;
+  Descriptor cancel_;  // an eventfd, rung when nobody waits any more
   std::unique_ptr<ChildProcess> process_;
+  std::uint64_t memory_bytes_max_ = 0;
   // of the thread that sends and receives
   SharedMemory requests_;
   SharedMemory answers_;
   std::uint64_t sequence_ = 0;
   std::uint32_t descriptor_messages_ = 0;
   std::atomic<bool> broken_{false};
+  mutable std::mutex mutex_;
+  std::string why_;  // guarded by mutex_
 };
 
 }  // namespace protean::python

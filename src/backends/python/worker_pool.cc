@@ -8,7 +8,7 @@
 namespace protean::python {
 namespace {
 
-constexpr Duration kEndKnownWithin = std::chrono::milliseconds(50);
+constexpr Duration kEndKnownWithin = std::chrono::milliseconds(80);
 
 }  // namespace
 
@@ -21,13 +21,18 @@ WorkerPool::Lease::~Lease() {
   pool_->shared_.changed.notify_one();
 }
 
-Result<std::vector<AnswerTensor>> WorkerPool::Lease::exchange(const WorkerRequest& request, TimePoint deadline) {
-  auto answer = worker_->exchange(request, deadline);
+Result<std::vector<AnswerTensor>> WorkerPool::Lease::exchange(const WorkerRequest& request, const Patience& patience) {
+  auto answer = worker_->exchange(request, patience);
   answered_ = !worker_->broken();
   if (answer || answered_ || answer.error().code != Code::kUnavailable) return answer;
-  std::unique_lock lock(pool_->shared_.mutex);
   std::optional<std::string> how;
-  pool_->shared_.changed.wait_for(lock, kEndKnownWithin, [&] { return (how = slot_->end_of(worker_)).has_value(); });
+  if (auto why = worker_->why(); !why.empty()) {
+    how = std::move(why);
+  } else {
+    std::unique_lock lock(pool_->shared_.mutex);
+    pool_->shared_.changed.wait_for(lock, kEndKnownWithin, [&] { return (how = slot_->end_of(worker_)).has_value(); });
+    if (!how) how = worker_->process().end_text();  // its thread had no turn yet
+  }
   if (how) answer.error().message = "its Python worker " + *how;
   return answer;
 }

@@ -23,8 +23,8 @@ class WorkerPool {
     Lease& operator=(Lease&&) = delete;
     ~Lease();
 
-    /// As Worker::exchange(); the error of a worker that ended says how, as far as that is known within 50 ms.
-    [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, TimePoint deadline);
+    /// As Worker::exchange(); the error of a worker that ended says how, as far as that is known within 80 ms.
+    [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, const Patience& patience);
 
    private:
     WorkerPool* pool_;

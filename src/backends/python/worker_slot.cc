@@ -18,7 +18,6 @@ namespace {
 constexpr Duration kWatchEvery = std::chrono::seconds(1);
 constexpr Duration kPauseFirst = std::chrono::milliseconds(50);
 constexpr Duration kPauseMax = std::chrono::seconds(30);
-constexpr std::uint32_t kThreadsMax = 1024;
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr int kReadsPerTurn = 16;
 
@@ -26,11 +25,6 @@ constexpr int kReadsPerTurn = 16;
 int nowhere() noexcept {
   static const Descriptor file(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   return file.get();
-}
-
-/// RLIMIT_DATA comes first, as a MemoryError; libraries and shared pages, which it does not count, stand on top.
-constexpr std::uint64_t resident_bytes_max(std::uint64_t memory_bytes_max) noexcept {
-  return memory_bytes_max + memory_bytes_max / 4 + (std::uint64_t{128} << 20);
 }
 
 Tensor as_tensor(const std::string& text) {
@@ -95,14 +89,7 @@ bool WorkerSlot::pause() {
   return ::poll(&waiting, 1, static_cast<int>(left / std::chrono::milliseconds(1))) == 0;
 }
 
-/// `why`: instead of what the kernel says about its end.
-void WorkerSlot::end(Worker& worker, std::string why) {
-  if (reason_.empty()) reason_ = std::move(why);
-  worker.kill();
-}
-
 void WorkerSlot::live(const std::shared_ptr<Worker>& worker) {
-  reason_.clear();
   loading_ = true;
   log_closed_ = reply_closed_ = false;
   load_until_ = Clock::system().now() + plan_.load_time_max;
@@ -112,7 +99,7 @@ void WorkerSlot::live(const std::shared_ptr<Worker>& worker) {
     const std::lock_guard lock(shared_.mutex);
     state_ = SlotState::kStarting;
   }
-  if (const auto sent = worker->send({Op::kLoad, inputs, {}, {}}); !sent) end(*worker, sent.error().message);
+  if (const auto sent = worker->send({Op::kLoad, inputs, {}, {}}); !sent) worker->end(sent.error().message);
   while (true) {
     bool reply = false;
     switch (wait(*worker, kWatchEvery, reply)) {
@@ -183,7 +170,7 @@ void WorkerSlot::finish_load(const std::shared_ptr<Worker>& worker) {
 
 void WorkerSlot::loaded(const std::shared_ptr<Worker>& worker, Result<LoadedFacts> facts) {
   loading_ = false;
-  if (worker && !facts) end(*worker, facts.error().message);
+  if (worker && !facts) worker->end(facts.error().message);
   if (worker) own_bytes_.store(usage_of(worker->process().id()).own_bytes, std::memory_order_relaxed);
   {
     const std::lock_guard lock(shared_.mutex);
@@ -205,19 +192,13 @@ void WorkerSlot::watch(const std::shared_ptr<Worker>& worker) {
   if (now < watched_at_ + kWatchEvery) return;
   watched_at_ = now;
   log_.flush(now);
-  const auto usage = usage_of(worker->process().id());
-  own_bytes_.store(usage.own_bytes, std::memory_order_relaxed);
-  if (plan_.memory_bytes_max != 0 && usage.resident_bytes > resident_bytes_max(plan_.memory_bytes_max)) {
-    end(*worker, "used " + std::to_string(usage.resident_bytes) + " bytes of memory, allowed are " +
-                     std::to_string(plan_.memory_bytes_max));
-  } else if (usage.threads > kThreadsMax) {
-    end(*worker, "had " + std::to_string(usage.threads) + " threads, allowed are " + std::to_string(kThreadsMax));
-  }
+  own_bytes_.store(worker->check_usage().own_bytes, std::memory_order_relaxed);
 }
 
 std::string WorkerSlot::how_it_ended(const Worker& worker) const {
-  std::string how = reason_.empty() ? worker.process().end_text().value_or("ended") : reason_;
-  if (reason_.empty() && !log_.last_line().empty()) how += "; the last line of its log: " + log_.last_line();
+  if (auto why = worker.why(); !why.empty()) return why;
+  std::string how = worker.process().end_text().value_or("ended");
+  if (!log_.last_line().empty()) how += "; the last line of its log: " + log_.last_line();
   return how;
 }
 

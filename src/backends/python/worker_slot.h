@@ -35,7 +35,6 @@ struct SlotPlan {
   WorkerPlan worker;
   std::string settings;
   Duration load_time_max = std::chrono::seconds(120);
-  std::uint64_t memory_bytes_max = 0;  // 0: no limit
   WorkerLog::Sink log;
   std::string model;
   std::string version;
@@ -82,7 +81,6 @@ class WorkerSlot {
   void loaded(const std::shared_ptr<Worker>& worker, Result<LoadedFacts> facts);
   void read_log(const Worker& worker);
   void watch(const std::shared_ptr<Worker>& worker);
-  void end(Worker& worker, std::string why);
   void ended(const std::shared_ptr<Worker>& worker, std::string how);
   [[nodiscard]] bool pause();
   [[nodiscard]] std::string how_it_ended(const Worker& worker) const;
@@ -105,7 +103,6 @@ class WorkerSlot {
   // of the thread
   WorkerLog log_;
   std::string facts_seen_;  // what the first worker said of the model
-  std::string reason_;      // why this thread ended the worker
   bool loading_ = false;
   bool log_closed_ = false;  // by the worker
   bool reply_closed_ = false;

@@ -37,7 +37,8 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
     if (pipeline.check_files && files_fingerprint(found) != found.files_fingerprint) {
       return fail(Code::kAborted, "its files are being changed");
     }
-    return found.backend->load({found.model, version->version_text, found.path, found.folder}, {threads});
+    return found.backend->load({found.model, version->version_text, found.path, found.folder},
+                               {threads, job.config->python});
   };
   const TimePoint start = pipeline.clock->now();
   TRY(version->model, load_with(job.config->intra_op_threads));

@@ -191,6 +191,10 @@ RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& f
     return {{}, nullptr, "holds no model file and no version folder (a positive number) with one"};
   }
   if (choices.size() == 1) return choices.front();
+  // Code comes before what it loads: model.py before a model.joblib beside it.
+  const auto code = std::find_if(choices.begin(), choices.end(),
+                                 [](const auto& choice) { return choice.path.filename() == "model.py"; });
+  if (code != choices.end()) return *code;
   const auto named =
       std::find_if(choices.begin(), choices.end(), [](const auto& choice) { return choice.path.stem() == "model"; });
   if (named != choices.end()) return *named;

@@ -110,6 +110,18 @@ TEST_F(RepositoryScan, PrefersTheFileNamedModel) {
   EXPECT_EQ(scan().versions.at(0).path.filename(), "model.onnx");
 }
 
+TEST_F(RepositoryScan, PrefersTheCodeToWhatItLoads) {
+  for (const char* other : {"model.joblib", "model.onnx", "weights.onnx"}) {
+    folder_.write("coded/1/model.py", "MODEL");
+    folder_.write(std::string("coded/1/") + other, "MODEL");
+    RepositoryScanner scanner(folder_.path(), {&backend_});
+    const auto scan = scanner.scan();
+    ASSERT_TRUE(scan);
+    ASSERT_EQ(scan->versions.size(), 1U);
+    EXPECT_EQ(scan->versions[0].path.filename(), "model.py") << other;
+  }
+}
+
 TEST_F(RepositoryScan, IgnoresFoldersThatAreNotPositiveNumbers) {
   folder_.write("m/1/model.onnx", "MODEL");
   folder_.write("m/0/model.onnx", "MODEL");
