@@ -16,8 +16,8 @@ import numpy as np
 
 from protean_worker.signature import BYTES, TYPES
 
-OP_LOAD, OP_RUN, OP_EXPLAIN, OP_SEND_AGAIN = 1, 2, 3, 4
-STATUS_OK, STATUS_ERROR, STATUS_NEEDS_SPACE = 0, 1, 2
+OP_LOAD, OP_RUN, OP_EXPLAIN, OP_SEND_AGAIN, OP_RUN_PARTS, OP_NEXT_PART = 1, 2, 3, 4, 5, 6
+STATUS_OK, STATUS_ERROR, STATUS_NEEDS_SPACE, STATUS_PART = 0, 1, 2, 3
 CANCELLED, INVALID_ARGUMENT, UNIMPLEMENTED, INTERNAL = 1, 3, 12, 13
 
 _HALF = 1 << 20
@@ -168,7 +168,14 @@ class Channel:
         del self._placed[offset]
         return offset
 
-    def answer(self, tensors: list[tuple[int, int, np.ndarray]]) -> None:
+    def part(self, tensors: list[tuple[int, int, np.ndarray]]) -> bool:
+        """As answer(), with more to come. Waits until the server has taken it; False when it wants no more."""
+        self.answer(tensors, STATUS_PART)
+        if self.receive().op != OP_NEXT_PART:
+            raise ConnectionError("expected to be asked for the next part")
+        return not self.asked_to_stop()
+
+    def answer(self, tensors: list[tuple[int, int, np.ndarray]], status: int = STATUS_OK) -> None:
         """Sends (index, number of the type, array) back; waits for more shared memory where they do not fit."""
         flat = [
             (index, number, array.shape, pack_bytes_tensor(array) if number == BYTES else array)
@@ -197,7 +204,7 @@ class Channel:
             at = _ANSWER_RECORDS_AT + position * _RECORD_BYTES
             _RECORD.pack_into(self._control, at, index, number, len(shape), 0, offset, size)
             _DIMS[len(shape)].pack_into(self._control, at + _RECORD.size, *shape)
-        self._send(STATUS_OK, count=len(flat))
+        self._send(status, count=len(flat))
 
     @staticmethod
     def _size(data: bytes | np.ndarray) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from protean_worker.stopping import RunStopped
 
 _PLAIN = (np.ndarray, dict, list, tuple)
 """What methods usually return: nothing to wait for, and cheaper to recognise than what is."""
+_END = object()
 
 
 class Runner:
@@ -32,6 +33,8 @@ class Runner:
         self._prepares = type(model).preprocess is not Model.preprocess
         self._finishes = type(model).postprocess is not Model.postprocess
         self.explains = type(model).explain is not Model.explain
+        predict = type(model).predict
+        self.streams = inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
     def run(self, tensors: list[tuple[int, np.ndarray]], wanted: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:
         """(index, number of the type, array) for each output wanted, in that order."""
@@ -42,6 +45,15 @@ class Runner:
             answer = join([self._predict(part) for part in split_rows(inputs, self._max_batch)])
         return [self._checked(index, answer) for index in wanted]
 
+    def parts(
+        self, tensors: list[tuple[int, np.ndarray]], wanted: tuple[int, ...]
+    ) -> Iterator[list[tuple[int, int, np.ndarray]]]:
+        """What run() answers, in the parts that predict's generator makes."""
+        inputs = {self._input_names[index]: array for index, array in tensors}
+        for rows in [inputs] if self._max_batch is None else split_rows(inputs, self._max_batch):
+            for part in self._parts(self._started(rows)):
+                yield [self._checked(index, part) for index in wanted]
+
     def explain(self, tensors: list[tuple[int, np.ndarray]]) -> Explanation:
         inputs = {self._input_names[index]: array for index, array in tensors}
         explanation = self._awaited(self._model.explain(inputs))
@@ -50,19 +62,37 @@ class Runner:
         return explanation
 
     def _predict(self, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+        result = self._started(inputs)
+        if isinstance(result, _PLAIN) or not (inspect.isgenerator(result) or inspect.isasyncgen(result)):
+            return self._finished(result)
+        return join(list(self._parts(result)))
+
+    def _started(self, inputs: dict[str, np.ndarray]) -> Any:
         prepared = self._awaited(self._model.preprocess(inputs)) if self._prepares else inputs
-        result = self._awaited(self._model.predict(prepared))
-        if isinstance(result, _PLAIN):
-            return self._finished(result)
-        if inspect.isgenerator(result):
-            parts = [self._finished(part) for part in result]
-        elif inspect.isasyncgen(result):
-            parts = [self._finished(part) for part in self._collected(result)]
-        else:
-            return self._finished(result)
-        if not parts:
+        return self._awaited(self._model.predict(prepared))
+
+    def _parts(self, result: Any) -> Iterator[dict[str, Any]]:
+        """Of a generator, an asynchronous one, or a whole answer; closes what it leaves early."""
+        if inspect.isasyncgen(result):
+            result = self._stepped(result)
+        elif not inspect.isgenerator(result):
+            result = iter([result])
+        none = True
+        for part in result:
+            none = False
+            yield {name: np.atleast_1d(as_array(value)) for name, value in self._finished(part).items()}
+        if none:
             raise ValueError("predict's generator ended without a single part")
-        return join(parts)
+
+    def _stepped(self, parts: AsyncGenerator[Any, None]) -> Iterator[Any]:
+        async def step() -> Any:
+            return await anext(parts, _END)
+
+        try:
+            while (part := self._waited(step())) is not _END:
+                yield part
+        finally:
+            self._waited(parts.aclose())
 
     def _finished(self, result: Any) -> dict[str, Any]:
         return self._named(self._awaited(self._model.postprocess(result)) if self._finishes else result)
@@ -75,12 +105,6 @@ class Runner:
             return await value
 
         return self._waited(wait())
-
-    def _collected(self, parts: Any) -> list[Any]:
-        async def collect() -> list[Any]:
-            return [part async for part in parts]
-
-        return self._waited(collect())
 
     def _waited(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
@@ -112,13 +136,18 @@ class Runner:
         spec, number, dtype = self._outputs[index]
         if spec.name not in answer:
             raise KeyError(f"predict returned {sorted(answer)}, expected an output '{spec.name}'")
-        array = np.asarray(answer[spec.name])
+        array = as_array(answer[spec.name])
         if number != BYTES and array.dtype != dtype:
             if not np.can_cast(array.dtype, dtype, "same_kind"):
                 raise TypeError(f"output '{spec.name}': an array of {array.dtype}, expected {dtype} ({spec.type})")
             array = array.astype(dtype)
         check_shape(spec, array.shape)
         return index, number, array
+
+
+def as_array(value: Any) -> np.ndarray:
+    """Texts stay what they are: NumPy's own kinds would cut zeros at their ends."""
+    return np.asarray(value, dtype=object if isinstance(value, (bytes, str)) else None)
 
 
 def check_shape(spec: Output, shape: tuple[int, ...]) -> None:

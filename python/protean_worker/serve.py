@@ -76,7 +76,7 @@ def _load(channel: Channel, request: Request) -> Runner | None:
         _report(channel, "loading it", error)
         return None
     notes = [f"Python {sys.version.split()[0]}, NumPy {np.__version__}"]
-    channel.answer([_blob(0, pack_signature(signature, runner.explains, notes))])
+    channel.answer([_blob(0, pack_signature(signature, runner.explains, runner.streams, notes))])
     return runner
 
 
@@ -88,12 +88,30 @@ def _explanation(explanation: Explanation) -> list[tuple[int, int, np.ndarray]]:
     return [*answer, _blob(3, names)]
 
 
+def _send_parts(channel: Channel, runner: Runner, stopper: Stopper, request: Request) -> None:
+    parts = runner.parts(request.tensors, request.outputs)
+    try:
+        while True:
+            with stopper:
+                part = next(parts, None)
+            if part is None:
+                break
+            if not channel.part(part):
+                raise RunStopped
+    finally:
+        parts.close()
+    channel.answer([])
+
+
 def _serve(channel: Channel, runner: Runner, stopper: Stopper, request: Request) -> None:
     current_request_id.set(request.id)
     what = "explain" if request.op == wire.OP_EXPLAIN else "the model"
     try:
         if request.op == wire.OP_EXPLAIN and not runner.explains:
             channel.fail(wire.UNIMPLEMENTED, "this model has no explain()")
+            return
+        if request.op == wire.OP_RUN_PARTS:
+            _send_parts(channel, runner, stopper, request)
             return
         with stopper:
             if request.op == wire.OP_RUN:

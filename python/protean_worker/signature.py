@@ -127,7 +127,7 @@ def _pack_spec(spec: Input | Output) -> bytes:
     return pack_text(spec.name) + head + pack_texts(pairs)
 
 
-def pack_signature(signature: Signature, explains: bool, notes: Sequence[str]) -> bytes:
+def pack_signature(signature: Signature, explains: bool, streams: bool, notes: Sequence[str]) -> bytes:
     """The answer to loading. Source: src/backends/python/signature_reader.h."""
     parts = [pack_text(signature.platform)]
     for specs in (signature.inputs, signature.outputs):
@@ -137,6 +137,6 @@ def pack_signature(signature: Signature, explains: bool, notes: Sequence[str]) -
     for column in signature.columns:
         parts.append(pack_text(column.name) + struct.pack("<BB", NUMBERS[column.type], column.nullable))
         parts.append(pack_texts(list(column.categories)))
-    parts.append(struct.pack("<B", explains))
+    parts.append(struct.pack("<B", explains + 2 * streams))
     parts.append(pack_texts(list(notes)))
     return b"".join(parts)

@@ -96,7 +96,12 @@ Result<WorkerAnswer> read_answer(std::span<const std::byte> control, std::span<c
     return broken("to request " + std::to_string(header.sequence) + ", expected " + std::to_string(sequence));
   }
   switch (header.status) {
-    case AnswerStatus::kOk: try { return read_tensors(control, region, header.tensors);
+    case AnswerStatus::kOk:
+    case AnswerStatus::kPart:
+      try {
+        TRY(auto answer, read_tensors(control, region, header.tensors));
+        answer.more = header.status == AnswerStatus::kPart;
+        return answer;
       } catch (const std::bad_alloc&) {
         return fail(Code::kResourceExhausted, "no memory left for the model's outputs");
       }

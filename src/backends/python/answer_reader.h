@@ -19,10 +19,11 @@ struct AnswerTensor {
   Tensor tensor;
 };
 
-/// `tensors`: the answer. `refusal`: what the worker reports instead; it goes on serving. `bytes_needed`: it asks for a
-/// larger region first.  Exactly one is there.
+/// `tensors`: the answer, or a part of it with `more` to come. `refusal`: what the worker reports instead; it goes on
+/// serving. `bytes_needed`: it asks for a larger region first.  Exactly one is there.
 struct WorkerAnswer {
   std::vector<AnswerTensor> tensors;
+  bool more = false;
   std::optional<Error> refusal;
   std::optional<std::size_t> bytes_needed;
 };

@@ -65,7 +65,22 @@ Result<std::vector<AnswerTensor>> PythonModel::ask(const WorkerRequest& request,
 }
 
 Result<std::vector<Tensor>> PythonModel::run(const RunRequest& request) {
+  if (request.parts != nullptr) return run_in_parts(request);
   TRY(auto answer, ask({Op::kRun, request.inputs, request.outputs, request.request_id}, request.cancel));
+  return outputs_of(std::move(answer), request);
+}
+
+Result<std::vector<Tensor>> PythonModel::run_in_parts(const RunRequest& request) {
+  const TakePart take = [&](std::vector<AnswerTensor> part) -> Status {
+    TRY(auto outputs, outputs_of(std::move(part), request));
+    return request.parts->part(std::move(outputs));
+  };
+  TRY(const auto rest, ask({Op::kRunParts, request.inputs, request.outputs, request.request_id, take}, request.cancel));
+  if (!rest.empty()) return wrong_answer(std::to_string(rest.size()) + " outputs after its last part", "none");
+  return std::vector<Tensor>();
+}
+
+Result<std::vector<Tensor>> PythonModel::outputs_of(std::vector<AnswerTensor> answer, const RunRequest& request) const {
   if (answer.size() != request.outputs.size()) {
     return wrong_answer(std::to_string(answer.size()) + " outputs", std::to_string(request.outputs.size()));
   }

@@ -30,6 +30,10 @@ class PythonModel final : public Model {
 
  private:
   [[nodiscard]] Result<std::vector<AnswerTensor>> ask(const WorkerRequest& request, const std::stop_token& cancel);
+  [[nodiscard]] Result<std::vector<Tensor>> run_in_parts(const RunRequest& request);
+  /// The tensors that were asked for, if the worker sent them.
+  [[nodiscard]] Result<std::vector<Tensor>> outputs_of(std::vector<AnswerTensor> answer,
+                                                       const RunRequest& request) const;
 
   const std::unique_ptr<WorkerPool> pool_;
   const Duration run_time_max_;

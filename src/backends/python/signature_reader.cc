@@ -137,6 +137,9 @@ Status check_columns(const Signature& signature) {
                 "] or one input [-1] of each column's name, in their order");
 }
 
+constexpr std::uint8_t kExplains = 1;
+constexpr std::uint8_t kStreams = 2;
+
 }  // namespace
 
 Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
@@ -148,8 +151,9 @@ Result<LoadedFacts> read_loaded(std::span<const std::byte> bytes) {
   TRY(facts.signature.outputs, read_specs(cursor));
   TRY(facts.signature.columns, read_columns(cursor));
   TRY_STATUS(check_columns(facts.signature));
-  TRY(const auto explains, cursor.number<std::uint8_t>());
-  facts.explains = explains != 0;
+  TRY(const auto abilities, cursor.number<std::uint8_t>());
+  facts.explains = (abilities & kExplains) != 0;
+  facts.signature.streams = (abilities & kStreams) != 0;
   TRY(facts.notes, cursor.texts());
   if (!cursor.done()) return broken("bytes after its end");
   return facts;

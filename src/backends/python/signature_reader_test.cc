@@ -58,6 +58,7 @@ TEST(SignatureReader, ReadsWhatTheWorkerSays) {
   EXPECT_EQ(facts->signature.columns[1].name, "c1");
   EXPECT_TRUE(facts->signature.columns[1].nullable);
   EXPECT_TRUE(facts->explains);
+  EXPECT_FALSE(facts->signature.streams);
   EXPECT_THAT(facts->notes, testing::ElementsAre("note"));
 }
 

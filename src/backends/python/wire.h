@@ -6,7 +6,8 @@
 //   worker: tensors -> answer region, AnswerHeader, message, TensorRecord...;               a byte into `reply`
 //
 // A worker whose answer does not fit says kNeedsSpace, is sent a larger region over the socket and asked kSendAgain.
-// Nothing that the worker wrote is believed: see answer_reader.h.
+// The answer to kRunParts is any number of kPart, each followed by kNextPart from the server (with `stop` when no more
+// is wanted), and then kOk without tensors. Nothing that the worker wrote is believed: see answer_reader.h.
 #pragma once
 
 #include <signal.h>
@@ -25,11 +26,12 @@ inline constexpr std::size_t kTensorsMax = 4096;
 inline constexpr std::size_t kRankMax = 16;
 inline constexpr std::size_t kTensorAlignment = 64;
 
-enum class Op : std::uint32_t { kLoad = 1, kRun = 2, kExplain = 3, kSendAgain = 4 };
-enum class AnswerStatus : std::uint32_t { kOk = 0, kError = 1, kNeedsSpace = 2 };
+enum class Op : std::uint32_t { kLoad = 1, kRun = 2, kExplain = 3, kSendAgain = 4, kRunParts = 5, kNextPart = 6 };
+enum class AnswerStatus : std::uint32_t { kOk = 0, kError = 1, kNeedsSpace = 2, kPart = 3 };
 
 /// `descriptor_messages`: sent over the socket so far; the worker receives until it has as many.
-/// `stop`: 0 at first; 1 before kStopSignal is sent to ask the worker to leave this request's run.
+/// `stop`: 0 at first; 1 before kStopSignal is sent to ask the worker to leave this request's run, and in a kNextPart
+/// that means so.
 struct RequestHeader {
   std::uint64_t sequence;
   Op op;

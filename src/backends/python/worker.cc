@@ -218,7 +218,7 @@ Status Worker::send(const WorkerRequest& request) {
   return {};
 }
 
-Result<std::optional<std::vector<AnswerTensor>>> Worker::receive() {
+Result<WorkerReply> Worker::receive() {
   std::array<char, 64> bytes;
   (void)!::read(reply_.get(), bytes.data(), bytes.size());
   const std::span<const std::byte> region(answers_.data(), answers_.size());
@@ -228,7 +228,9 @@ Result<std::optional<std::vector<AnswerTensor>>> Worker::receive() {
     return tl::unexpected(std::move(answer).error());
   }
   if (answer->refusal) return tl::unexpected(*std::move(answer->refusal));
-  if (!answer->bytes_needed) return std::move(answer->tensors);
+  if (!answer->bytes_needed) {
+    return WorkerReply{answer->more ? WorkerReply::Kind::kPart : WorkerReply::Kind::kWhole, std::move(answer->tensors)};
+  }
   const std::size_t needed = *answer->bytes_needed;
   if (needed > kRegionBytesMax || needed <= answers_.size()) {
     kill();
@@ -241,7 +243,15 @@ Result<std::optional<std::vector<AnswerTensor>>> Worker::receive() {
     return tl::unexpected(std::move(grown).error());
   }
   wake({0, Op::kSendAgain, 0, 0, 0, 0, 0});
-  return std::nullopt;
+  return WorkerReply{WorkerReply::Kind::kAskedAgain, {}};
+}
+
+void Worker::next_part(bool wanted) { wake({0, Op::kNextPart, 0, 0, 0, 0, wanted ? 0U : 1U}); }
+
+Status Worker::pass_on(const WorkerRequest& request, std::vector<AnswerTensor> part) {
+  if (request.take_part) return request.take_part(std::move(part));
+  kill();
+  return fail(Code::kInternal, "its Python worker answered in parts, which nobody asked for");
 }
 
 Worker::Waited Worker::wait(TimePoint until) const noexcept {
@@ -267,17 +277,28 @@ void Worker::ask_to_stop() noexcept {
   process_->signal(kStopSignal);
 }
 
-Result<std::vector<AnswerTensor>> Worker::await(TimePoint deadline) {
+Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, TimePoint deadline) {
+  const Duration time_of_part = time_left(deadline);
   bool expired = false;
+  Status wanted;  // or why no more parts are
   while (true) {
     switch (wait(std::min(deadline, Clock::system().now() + kWatchEvery))) {
       case Waited::kReply: {
-        auto answer = receive();
-        if (!answer && expired && answer.error().code == Code::kCancelled) {
+        auto reply = receive();
+        const bool over = !reply || reply->kind == WorkerReply::Kind::kWhole;
+        if (over && !wanted && !broken()) return tl::unexpected(std::move(wanted).error());
+        if (!reply && expired && reply.error().code == Code::kCancelled) {
           return fail(Code::kDeadlineExceeded, "the model took too long; its run was stopped");
         }
-        TRY(auto tensors, std::move(answer));
-        if (tensors) return *std::move(tensors);
+        TRY(auto got, std::move(reply));
+        if (over) return std::move(got.tensors);
+        if (got.kind == WorkerReply::Kind::kAskedAgain) break;
+        if (wanted && !expired) {
+          wanted = pass_on(request, std::move(got.tensors));
+          deadline = Clock::system().now() + time_of_part;
+        }
+        if (broken()) return tl::unexpected(std::move(wanted).error());
+        next_part(wanted && !expired);
         break;
       }
       case Waited::kEnded:
@@ -317,7 +338,7 @@ Result<std::vector<AnswerTensor>> Worker::exchange(const WorkerRequest& request,
       const std::uint64_t one = 1;
       (void)!::write(cancel_.get(), &one, sizeof(one));
     });
-    return await(patience.deadline);
+    return await(request, patience.deadline);
   }();
   if (patience.cancel.stop_requested()) silence();
   if (answer) trim();

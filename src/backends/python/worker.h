@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,12 +28,25 @@ namespace protean::python {
 /// Bytes that the inputs of one request, or its outputs, may have.
 inline constexpr std::size_t kRegionBytesMax = std::size_t{1} << 31;
 
+/// Takes one part of an answer; may wait. An error ends the run, which then fails with it.
+using TakePart = std::function<Status(std::vector<AnswerTensor>)>;
+
 /// `inputs`: by index in the signature; nullptr where an optional one was left out.  `id`: cut to kIdBytesMax.
+/// `take_part`: of Op::kRunParts.
 struct WorkerRequest {
   Op op = Op::kRun;
   std::span<const Tensor* const> inputs;
   std::span<const std::size_t> outputs;
   std::string_view id;
+  TakePart take_part = {};
+};
+
+/// kWhole: the answer's tensors.  kPart: those of a part; the worker waits for next_part().  kAskedAgain: none yet, the
+/// worker was given more memory.
+struct WorkerReply {
+  enum class Kind : unsigned char { kWhole, kPart, kAskedAgain };
+  Kind kind = Kind::kWhole;
+  std::vector<AnswerTensor> tensors;
 };
 
 /// `process`: without descriptors.  `bundle`: what bootstrap.py reads.
@@ -43,7 +57,8 @@ struct WorkerPlan {
   std::uint64_t memory_bytes_max = 0;
 };
 
-/// Until when somebody waits for an answer. `cancel`: nobody does any more.
+/// Until when somebody waits for an answer, or for its first part; each further one may take as long again.
+/// `cancel`: nobody waits any more.
 struct Patience {
   TimePoint deadline;
   std::stop_token cancel = {};
@@ -58,9 +73,9 @@ class Worker {
   /// Writes the request and wakes the worker.  Errors: kInvalidArgument (more than fits), kResourceExhausted; nothing
   /// was sent then.
   [[nodiscard]] Status send(const WorkerRequest& request);
-  /// After reply_handle() became readable: the tensors or the worker's own refusal; nullopt when it was given more
-  /// memory and asked again.  Errors: as read_answer(), after which the worker is broken().
-  [[nodiscard]] Result<std::optional<std::vector<AnswerTensor>>> receive();
+  /// After reply_handle() became readable: what the worker sent, or its own refusal.
+  /// Errors: as read_answer(), after which the worker is broken().
+  [[nodiscard]] Result<WorkerReply> receive();
   /// Both. At the deadline, and when nobody waits any more, the run is asked to stop; one that has not stopped 50 ms
   /// after its deadline costs the worker its life.
   /// Errors: the worker's refusal; kCancelled; kDeadlineExceeded (broken() tells whether the worker was ended);
@@ -89,7 +104,9 @@ class Worker {
   void wake(RequestHeader header);
   enum class Waited : unsigned char { kReply, kEnded, kCancelled, kTime };
   [[nodiscard]] Waited wait(TimePoint until) const noexcept;
-  [[nodiscard]] Result<std::vector<AnswerTensor>> await(TimePoint deadline);
+  [[nodiscard]] Result<std::vector<AnswerTensor>> await(const WorkerRequest& request, TimePoint deadline);
+  [[nodiscard]] Status pass_on(const WorkerRequest& request, std::vector<AnswerTensor> part);
+  void next_part(bool wanted);
   void ask_to_stop() noexcept;
   void silence() const noexcept;
   void trim() const noexcept;

@@ -154,9 +154,9 @@ void WorkerSlot::read_log(const Worker& worker) {
 void WorkerSlot::finish_load(const std::shared_ptr<Worker>& worker) {
   auto answer = worker->receive();
   if (!answer) return loaded(worker, tl::unexpected(std::move(answer).error()));
-  if (!*answer) return;  // it was given more memory first
-  const auto& tensors = **answer;
-  if (tensors.size() != 1) {
+  if (answer->kind == WorkerReply::Kind::kAskedAgain) return;
+  const auto& tensors = answer->tensors;
+  if (answer->kind != WorkerReply::Kind::kWhole || tensors.size() != 1) {
     return loaded(worker, fail(Code::kInternal, "its Python worker did not say what it has loaded"));
   }
   const auto text = tensors.front().tensor.data.text();
