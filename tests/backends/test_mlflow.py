@@ -188,7 +188,7 @@ def structured(tmp_path_factory):
         {
             "marks": [[1.0, 2.5], [3.0]],
             "who": [{"name": "Ann", "age": 3}, {"name": "Bob", "age": 4}],
-            "day": pd.to_datetime(["2024-02-29", "2025-01-01T12:30:00"]),
+            "day": pd.to_datetime(["2024-02-29T00:00:00", "2025-01-01T12:30:00"]),
             "note": ["x", "ü"],
         }
     )
@@ -206,7 +206,7 @@ def test_columns_of_lists_objects_and_moments_are_texts_that_mlflow_enforces(sta
     folder, frame, wanted = structured
     server = start_server(folder, "--python", sys.executable, "--python-unpickle")
     rows = [
-        {"marks": json.dumps(row.marks), "who": json.dumps(row.who), "day": row.day.isoformat(), "note": row.note}
+        {"marks": json.dumps(row.marks), "who": json.dumps(row.who, default=int), "day": row.day.isoformat(), "note": row.note}
         for row in frame.itertuples()
     ]
     assert output(server.curl.infer("reader", {"records": rows})).tolist() == wanted.tolist()
