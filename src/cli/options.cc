@@ -261,10 +261,9 @@ std::string serve_help() {
   const ServeOptions defaults;
   std::string out =
       "usage: protean serve MODELS [flags]\n\n"
-      "Serves every model in the folder MODELS: NAME.onnx, NAME/model.onnx, NAME/VERSION/model.onnx. Files are told "
-      "by\n"
-      "their content: ONNX, XGBoost, LightGBM, CatBoost, scikit-learn (pickle, joblib, skops), MLflow folders, "
-      "Python.\n\n"
+      "Serves every model in the folder MODELS: NAME.onnx, NAME/model.onnx, NAME/VERSION/model.onnx.\n"
+      "Files are told by their content: ONNX, XGBoost, LightGBM, CatBoost, scikit-learn (pickle, joblib,\n"
+      "skops), MLflow folders, Python classes.\n\n"
       "examples:\n"
       "  protean serve ./models\n"
       "  protean serve ./models --listen 127.0.0.1:9000 --access-log all\n"

@@ -117,7 +117,7 @@ BY_CLASS = {
     ),
     "BaggingClassifier": classifier(
         lambda rng: ensemble.BaggingClassifier(
-            pick(rng, None, neighbors.KNeighborsClassifier(3), linear_model.Perceptron()),
+            pick(rng, None, naive_bayes.GaussianNB(), linear_model.Perceptron()),
             n_estimators=4,
             max_features=float(rng.choice([0.5, 1.0])),
             bootstrap_features=flag(rng),

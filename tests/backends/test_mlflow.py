@@ -171,6 +171,83 @@ def test_a_python_function_runs_in_the_worker_where_that_is_allowed(start_server
     assert "column 'age' is missing" in server.curl.infer("doubler", {"records": [{"visits": 1}]}).error()
 
 
+@pytest.fixture(scope="module")
+def structured(tmp_path_factory):
+    """Columns of lists, objects, moments and texts, some of which may be missing."""
+    import mlflow.pyfunc
+    from mlflow.models import infer_signature
+
+    class Reader(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            said = [
+                f"{sum(row.marks)} {row.who} {row.day.isoformat()} {row.note}" for row in model_input.itertuples()
+            ]
+            return np.array(said, dtype=object)
+
+    frame = pd.DataFrame(
+        {
+            "marks": [[1.0, 2.5], [3.0]],
+            "who": [{"name": "Ann", "age": 3}, {"name": "Bob", "age": 4}],
+            "day": pd.to_datetime(["2024-02-29T00:00:00", "2025-01-01T12:30:00"]),
+            "note": ["x", "ü"],
+        }
+    )
+    folder = tmp_path_factory.mktemp("structured") / "models"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            str(folder / "reader"), python_model=Reader(), signature=infer_signature(frame, np.array(["x"])),
+            pip_requirements=["numpy"],
+        )  # fmt: skip
+        return folder, frame, mlflow.pyfunc.load_model(str(folder / "reader")).predict(frame)
+
+
+def test_columns_of_lists_objects_and_moments_are_texts_that_mlflow_enforces(start_server, structured):
+    folder, frame, wanted = structured
+    server = start_server(folder, "--python", sys.executable, "--python-unpickle")
+    rows = [
+        {"marks": json.dumps(row.marks), "who": json.dumps(row.who, default=int), "day": row.day.isoformat(), "note": row.note}
+        for row in frame.itertuples()
+    ]
+    assert output(server.curl.infer("reader", {"records": rows})).tolist() == wanted.tolist()
+
+    def refused(**change) -> str:
+        reply = server.curl.infer("reader", {"records": [rows[0] | change]})
+        assert reply.status == 400, reply.text
+        return reply.error()
+
+    assert "column 'marks': row 0: " in refused(marks="[1")
+    assert "marks" in refused(marks='["one"]')
+    assert "who" in refused(who='{"name": "Ann"}')
+    assert "column 'day': row 0: " in refused(day="someday")
+    assert "column 'note'" in refused(note=5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_tensors_with_nan_go_through_as_mlflow_lets_them(start_server, tmp_path, share):
+    import mlflow.xgboost
+    import xgboost
+    from mlflow.models import infer_signature
+
+    random = np.random.default_rng(3)
+    x = random.normal(size=(60, 4))
+    x[random.random(x.shape) < share] = np.nan
+    y = np.nansum(x, axis=1)
+    booster = xgboost.train({"max_depth": 3}, xgboost.DMatrix(x, y), num_boost_round=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.xgboost.save_model(booster, str(tmp_path / "models" / "matrix"), signature=infer_signature(x, y),
+                                  pip_requirements=["numpy"])
+        wanted = mlflow.pyfunc.load_model(str(tmp_path / "models" / "matrix")).predict(x)
+    server = start_server(tmp_path / "models")
+    (spec,) = server.curl.get("/v2/models/matrix").json()["inputs"]
+    data = [None if np.isnan(value) else value for value in x.ravel().tolist()]
+    tensor = {"name": spec["name"], "shape": list(x.shape), "datatype": "FP64", "data": data}
+    assert output(server.curl.infer("matrix", {"inputs": [tensor]})) == pytest.approx(wanted, abs=1e-6)
+    narrow = tensor | {"shape": [80, 3]}
+    assert server.curl.infer("matrix", {"inputs": [narrow]}).status == 400
+
+
 def test_a_python_function_is_refused_where_it_is_not_allowed(start_server, python_folder):
     row = start_server(python_folder, "--python", sys.executable).index()["doubler", "1"]
     assert row["state"] == "UNAVAILABLE"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from protean_worker.interface import Arrays, Model
+from protean_worker.interface import Arrays, InvalidInput, Model
 from protean_worker.signature import Column, Input, Output, type_of
 
 _PARAMS = "mlflow.params"
@@ -27,10 +27,15 @@ _TYPES = {
     "double": "FP64",
     "string": "BYTES",
     "binary": "BYTES",
+    "datetime": "BYTES",
 }
+_STRUCTURES = ("Array", "Object", "Map", "AnyType")
+"""Kinds of columns whose values come as the text of their JSON."""
 
 
 def _type_name(column: Any) -> str:
+    if type(column.type).__name__ in _STRUCTURES:
+        return "BYTES"
     name = getattr(column.type, "name", str(column.type))
     if name not in _TYPES:
         raise TypeError(f"column '{column.name}': type {name}, expected one of {', '.join(_TYPES)}")
@@ -42,6 +47,19 @@ def _tensor(spec: Any, position: int, prefix: str, make: type) -> Any:
     return make(spec.name or (prefix if position == 0 else f"{prefix}_{position}"), type_of(spec.type), shape)
 
 
+def _text(value: bytes) -> str:
+    return value.decode()
+
+
+def _structure(value: bytes) -> Any:
+    """An empty text stands for a missing value."""
+    return json.loads(value) if value else None
+
+
+def _moment(value: bytes) -> Any:
+    return np.datetime64(value.decode() or "NaT", "ns")
+
+
 class Adapter(Model):
     """Tensor signatures become inputs as they are; column signatures become one input [-1] a column. Outputs follow
     the signature; without output schema there is one, `predictions`, FP64 of any shape."""
@@ -51,7 +69,7 @@ class Adapter(Model):
     def __init__(self, path: Path, settings: Mapping[str, str]):
         self._path = path
         self._model: Any = None
-        self._texts: list[str] = []
+        self._readers: dict[str, Any] = {}
         self._tensors = False
 
     def load(self, folder: Path) -> None:
@@ -77,8 +95,11 @@ class Adapter(Model):
         ]
         optional = {column.name: not spec.required for column, spec in zip(self.columns, specs)}
         self.inputs = [Input(column.name, column.type, [-1], optional[column.name]) for column in self.columns]
-        texts = [getattr(spec.type, "name", "") == "string" for spec in specs]
-        self._texts = [column.name for column, text in zip(self.columns, texts) if text]
+        for column, spec in zip(self.columns, specs):
+            if type(spec.type).__name__ in _STRUCTURES:
+                self._readers[column.name] = _structure
+            elif getattr(spec.type, "name", "") in ("string", "datetime"):
+                self._readers[column.name] = _moment if spec.type.name == "datetime" else _text
 
     @staticmethod
     def _read_outputs(schema: Any) -> list[Output]:
@@ -95,12 +116,32 @@ class Adapter(Model):
         inputs = {name: array for name, array in inputs.items() if name != _PARAMS}
         given = {} if params is None else {"params": self._read_params(params[0])}
         if self._tensors:
-            return self._named(self._model.predict(self._only(inputs), **given))
+            return self._named(self._ask(self._only(inputs), given))
         import pandas
 
-        texts = set(self._texts)
-        frame = {name: self._decoded(array) if name in texts else array for name, array in inputs.items()}
-        return self._named(self._model.predict(pandas.DataFrame(frame), **given))
+        frame = {name: self._column(name, array) for name, array in inputs.items()}
+        return self._named(self._ask(pandas.DataFrame(frame), given))
+
+    def _ask(self, data: Any, given: dict[str, Any]) -> Any:
+        """What MLflow refuses is the request's fault: it holds the data against the signature first."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._model.predict(data, **given)
+        except MlflowException as error:
+            raise InvalidInput(str(error)) from error
+
+    def _column(self, name: str, array: np.ndarray) -> np.ndarray:
+        reader = self._readers.get(name)
+        if reader is None:
+            return array
+        column = np.empty(array.size, dtype=object)
+        for row, value in enumerate(array.reshape(-1).tolist()):
+            try:
+                column[row] = reader(value)
+            except ValueError as error:
+                raise InvalidInput(f"column '{name}': row {row}: {error}") from error
+        return column.reshape(array.shape)
 
     @staticmethod
     def _read_params(text: bytes) -> dict[str, Any]:
@@ -111,10 +152,6 @@ class Adapter(Model):
     def _only(inputs: Arrays) -> Any:
         """MLflow takes an array where there is one tensor without a name."""
         return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
-
-    @staticmethod
-    def _decoded(array: np.ndarray) -> np.ndarray:
-        return np.array([value.decode() for value in array.reshape(-1).tolist()], dtype=object).reshape(array.shape)
 
     def _named(self, result: Any) -> Any:
         names = {spec.name for spec in self.outputs}

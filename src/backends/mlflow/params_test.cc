@@ -24,7 +24,7 @@ TEST(Params, FillDefaultsInTheOrderOfTheSignature) {
 
 TEST(Params, WholeNumbersBecomeRealOnesAndNothingElseIsConverted) {
   EXPECT_EQ(resolved({{"alpha", std::int64_t{2}}}).substr(0, 14), R"({"alpha":2.0,")");
-  EXPECT_EQ(resolved({{"count", 2.0}}), "parameter 'count': found 2, expected long");
+  EXPECT_EQ(resolved({{"count", 2.0}}), "parameter 'count': found 2.0, expected long");
   EXPECT_EQ(resolved({{"count", true}}), "parameter 'count': found true, expected long");
   EXPECT_EQ(resolved({{"alpha", std::string("2")}}), R"(parameter 'alpha': found "2", expected double)");
   EXPECT_EQ(resolved({{"on", std::int64_t{1}}}), "parameter 'on': found 1, expected boolean");

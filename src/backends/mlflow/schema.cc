@@ -23,11 +23,13 @@ struct TypeName {
   DataType type;
 };
 
-/// Column types of mlflow.types.DataType; a datetime travels as ISO 8601 text.
-constexpr std::array kColumnTypes = {TypeName{"boolean", DataType::kBool}, TypeName{"integer", DataType::kInt32},
-                                     TypeName{"long", DataType::kInt64},   TypeName{"float", DataType::kFp32},
-                                     TypeName{"double", DataType::kFp64},  TypeName{"string", DataType::kBytes},
-                                     TypeName{"binary", DataType::kBytes}, TypeName{"datetime", DataType::kBytes}};
+/// Column types of mlflow.types.DataType; a datetime travels as ISO 8601 text, what has parts as the text
+/// of its JSON.
+constexpr std::array kColumnTypes = {
+    TypeName{"boolean", DataType::kBool}, TypeName{"integer", DataType::kInt32},  TypeName{"long", DataType::kInt64},
+    TypeName{"float", DataType::kFp32},   TypeName{"double", DataType::kFp64},    TypeName{"string", DataType::kBytes},
+    TypeName{"binary", DataType::kBytes}, TypeName{"datetime", DataType::kBytes}, TypeName{"array", DataType::kBytes},
+    TypeName{"object", DataType::kBytes}, TypeName{"map", DataType::kBytes}};
 
 /// NumPy's names.
 constexpr std::array kTensorTypes = {

@@ -13,7 +13,7 @@
 namespace protean {
 
 /// One input. `shape`: set for a tensor, not for a column.  `name`: empty where the signature names none.
-/// `type`: absent for lists, objects and maps, which no column holds.
+/// `type`: absent for what no column holds; lists, objects and maps are texts of JSON.
 struct SchemaInput {
   std::string name;
   std::optional<DataType> type;

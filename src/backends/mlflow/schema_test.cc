@@ -41,7 +41,9 @@ TEST(ParseSchema, ReadsColumnsTensorsAndParams) {
   ASSERT_TRUE(tensors.is_tensors());
   EXPECT_EQ(tensors.inputs[0].shape, (Shape{-1, 2}));
   const Schema nested = schema(R"([{"type": "array", "items": {"type": "string"}, "name": "a", "required": true}])");
-  EXPECT_FALSE(nested.is_table());
+  EXPECT_TRUE(nested.is_table()) << "as texts of JSON";
+  EXPECT_EQ(nested.inputs[0].type, DataType::kBytes);
+  EXPECT_FALSE(schema(R"([{"type": "sparse", "name": "a", "required": true}])").is_table());
 }
 
 TEST(ParseSchema, RefusesWhatMlflowWouldNotWrite) {

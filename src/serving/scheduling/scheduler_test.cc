@@ -33,12 +33,16 @@ class GateModel final : public Model {
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
     entered.release();
     opened.acquire();
+    if (request.parameters != nullptr && !request.parameters->empty()) {
+      parameters_seen += static_cast<int>(std::get<double>(request.parameters->front().second));
+    }
     return std::vector<Tensor>{*request.inputs.front()};
   }
   [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
 
   std::counting_semaphore<> entered{0};
   std::counting_semaphore<> opened{0};
+  std::atomic<int> parameters_seen{0};  // the sum of their values
 
  private:
   Signature signature_;
@@ -286,6 +290,24 @@ TEST_F(BusySchedulerTest, SharesTheNextRunAmongThoseThatWait) {
     EXPECT_EQ(result->outputs.at(0).tensor.shape, Shape{static_cast<std::int64_t>(i)});
   }
   EXPECT_FALSE(gate_->entered.try_acquire()) << "two requests, one run";
+}
+
+TEST_F(BusySchedulerTest, KeepsRequestsApartWhoseParametersTheModelTakes) {
+  version_->batch = {true, "rows are independent"};
+  Signature signature = *version_->signature;
+  signature.takes_parameters = true;
+  version_->signature = std::make_shared<const Signature>(std::move(signature));
+  std::vector<std::shared_ptr<TestCall>> waiting;
+  for (const double scale : {1.0, 2.0}) {
+    auto& call = waiting.emplace_back(std::make_shared<TestCall>(version_));
+    call->own.parameters = {{"scale", scale}};
+    scheduler_.submit(call);
+  }
+  gate_->opened.release(3);
+  for (const auto& call : waiting) EXPECT_TRUE(wait(*call));
+  gate_->entered.acquire();
+  EXPECT_TRUE(gate_->entered.try_acquire()) << "two requests, two runs";
+  EXPECT_EQ(gate_->parameters_seen.load(), 3) << "1 and 2: each with its own";
 }
 
 TEST_F(BusySchedulerTest, AnswersWhoLeavesTheQueueAtOnce) {
