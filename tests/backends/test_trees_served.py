@@ -65,3 +65,21 @@ def test_garbled_names_are_told_and_can_be_given(start_server, tables, trained, 
     assert np.array_equal(predictions(server, "named", frame), wanted)
     (version,) = server.admin.get("/admin/v1/models/numbers").json()["versions"]
     assert "column 'kind': XGBoost" in " ".join(version["notes"])
+
+
+def test_catboosts_classes_are_named(start_server, tmp_path):
+    catboost = pytest.importorskip("catboost")
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(90, 3)).astype(np.float32)
+    labels = np.array(["ash", "birch", "cedar"])[np.argmax(rows, axis=1)]
+    classifier = catboost.CatBoostClassifier(iterations=5, depth=3, verbose=False, allow_writing_files=False)
+    classifier.fit(rows, labels)
+    (tmp_path / "models" / "trees").mkdir(parents=True)
+    classifier.save_model(str(tmp_path / "models" / "trees" / "model.json"), format="json")
+    server = start_server(tmp_path / "models")
+    outputs = {output["name"]: output for output in server.curl.get("/v2/models/trees").json()["outputs"]}
+    assert outputs["probabilities"]["parameters"]["class_labels"] == ",".join(classifier.classes_)
+    tensor = {"name": "input", "shape": [90, 3], "datatype": "FP32", "data": rows.ravel().tolist()}
+    asked = {"inputs": [tensor], "outputs": [{"name": "probabilities"}]}
+    found = np.array(server.curl.infer("trees", asked).json()["outputs"][0]["data"]).reshape(90, 3)
+    assert found == pytest.approx(classifier.predict_proba(rows), abs=1e-6)
