@@ -142,3 +142,9 @@ def holdings(server: Server) -> dict[str, int]:
         "children": len(workers(server)),
         "shared mappings": sum("/memfd:protean" in line for line in maps),
     }
+
+
+def holds_no_more(server: Server, before: dict[str, int]) -> bool:
+    """Whether the server holds at most what it held, and has all its workers."""
+    now = holdings(server)
+    return now["children"] == before["children"] and all(now[key] <= before[key] for key in before)

@@ -104,6 +104,14 @@ Result<Descriptor> make_landlock_rules(const FileRules& rules) {
   return high;
 }
 
+void allow_own_mappings(int rules) noexcept {
+  const int place = ::open("/proc/self/maps", O_PATH | O_CLOEXEC);
+  if (place < 0) return;
+  const PathRule rule{kReadFile, place};
+  (void)::syscall(kAddRule, rules, kPathBeneath, &rule, 0U);
+  ::close(place);
+}
+
 int enforce_landlock(int rules) noexcept { return ::syscall(kRestrictSelf, rules, 0U) == 0 ? 0 : errno; }
 
 }  // namespace protean::python

@@ -30,6 +30,10 @@ struct FileRules {
 /// Requires landlock_version() > 0.  Source: Linux, Documentation/userspace-api/landlock.rst.
 [[nodiscard]] Result<Descriptor> make_landlock_rules(const FileRules& rules);
 
+/// For the child between clone and exec: lets it read the list of its own mappings, which libraries look through for
+/// each other; known only once there is a process. Without /proc nothing is allowed.  Async-signal-safe.
+void allow_own_mappings(int rules) noexcept;
+
 /// For the child between clone and exec: 0, or errno.  Async-signal-safe.
 [[nodiscard]] int enforce_landlock(int rules) noexcept;
 

@@ -63,8 +63,8 @@ void keep_to_cores(std::uint32_t count) noexcept {
 
 }  // namespace
 
-Sandbox::Sandbox(Descriptor files, SystemCallFilter calls, const SandboxRules& rules)
-    : files_(std::move(files)),
+Sandbox::Sandbox(SystemCallFilter calls, const SandboxRules& rules)
+    : rules_(rules.files),
       calls_(std::move(calls)),
       memory_bytes_max_(rules.memory_bytes_max),
       cpu_cores_max_(rules.cpu_cores_max),
@@ -78,7 +78,6 @@ Sandbox::Sandbox(Descriptor files, SystemCallFilter calls, const SandboxRules& r
 }
 
 Result<Sandbox> Sandbox::make(const SandboxRules& rules) {
-  Descriptor files;
   const bool landlock = landlock_version() > 0;
   const bool creates = !rules.files.writable.empty();
   std::error_code error;
@@ -87,10 +86,15 @@ Result<Sandbox> Sandbox::make(const SandboxRules& rules) {
                 "scratch = '" + printable(rules.files.writable.string(), 512) + "' is no folder that exists");
   }
   if (creates && !landlock) return fail(Code::kFailedPrecondition, "scratch needs Landlock, which this kernel lacks");
-  if (landlock) {
-    TRY(files, make_landlock_rules(rules.files));
-  }
-  return Sandbox(std::move(files), SystemCallFilter({rules.network, landlock, creates}), rules);
+  Sandbox sandbox(SystemCallFilter({rules.network, landlock, creates}), rules);
+  TRY_STATUS(sandbox.prepare());
+  return sandbox;
+}
+
+Status Sandbox::prepare() {
+  if (landlock_version() == 0) return {};
+  TRY(files_, make_landlock_rules(rules_));
+  return {};
 }
 
 const char* Sandbox::enforce() noexcept {
@@ -106,6 +110,7 @@ const char* Sandbox::enforce() noexcept {
   if (!drop_capabilities()) return "capset";
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "prctl(PR_SET_NO_NEW_PRIVS)";
   if (files_.valid()) {
+    allow_own_mappings(files_.get());
     if (const int error = enforce_landlock(files_.get()); error != 0) {
       errno = error;
       return "landlock_restrict_self";

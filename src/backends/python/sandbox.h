@@ -27,6 +27,9 @@ class Sandbox {
   /// writable that does not exist, or that only Landlock could open.
   static Result<Sandbox> make(const SandboxRules& rules);
 
+  /// Looks up the files again, as they are now. Before each process, for rules hold on to files and not to names.
+  /// Errors: kInternal.
+  [[nodiscard]] Status prepare();
   /// For the child between clone and exec: nullptr, or the name of the call that failed, with errno set.
   /// Async-signal-safe.
   [[nodiscard]] const char* enforce() noexcept;
@@ -34,8 +37,9 @@ class Sandbox {
   [[nodiscard]] const std::string& missing() const noexcept { return missing_; }
 
  private:
-  Sandbox(Descriptor files, SystemCallFilter calls, const SandboxRules& rules);
+  Sandbox(SystemCallFilter calls, const SandboxRules& rules);
 
+  FileRules rules_;
   Descriptor files_;  // invalid without Landlock
   SystemCallFilter calls_;
   std::uint64_t memory_bytes_max_ = 0;

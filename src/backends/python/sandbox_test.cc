@@ -46,6 +46,11 @@ TEST_F(SandboxTest, ReadsItsOwnFolderAndLibraries) {
   EXPECT_THAT(raised_by("__import__('json').loads('1')"), HasSubstr("nothing: 1"));
 }
 
+TEST_F(SandboxTest, ReadsItsOwnMappings) {
+  EXPECT_THAT(raised_by("'python' in open('/proc/self/maps').read()"), HasSubstr("nothing: True"));
+  EXPECT_THAT(raised_by("open(f'/proc/{os.getppid()}/maps')"), HasSubstr("PermissionError"));
+}
+
 TEST_F(SandboxTest, ReadsNoOtherFile) {
   if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
   std::ofstream(folder_.path() / "secret") << "secret";

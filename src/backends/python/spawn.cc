@@ -107,6 +107,7 @@ class Hatchery {
 }  // namespace
 
 Result<std::unique_ptr<ChildProcess>> spawn(const SpawnPlan& plan) {
+  if (plan.sandbox != nullptr) TRY_STATUS(plan.sandbox->prepare());
   const auto arguments = pointers(plan.arguments);
   const auto environment = pointers(plan.environment);
   std::vector<Descriptor> copies;
