@@ -189,6 +189,15 @@ MALFORMED = {
     "pipelines 10,000 deep": PIPELINE * 10_000 + GENUINE + b"}b" + PIPELINE_END * 10_000 + b".",
     "a pipeline inside itself": _self(b"csklearn.pipeline\nPipeline\n", b"steps"),
     "a union of unions": _self(b"csklearn.pipeline\nFeatureUnion\n", b"transformer_list", 250),
+    "an array whose shape holds it": _built(
+        b"}\x8c\x05coef_cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR\x94"
+        b"(K\x01h\x00\x85cnumpy\ndtype\n(\x8c\x02f8\x89\x88tR\x89C\x00tbs"
+    ),
+    "a dtype whose field is it": _built(
+        b"}\x8c\x05coef_cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR"
+        b"(K\x01K\x01\x85cnumpy\ndtype\n(\x8c\x02V8\x89\x88tR\x94"
+        b"(K\x03\x8c\x01|N\x8c\x01a\x85}\x8c\x01ah\x00K\x00\x86sK\x08K\x01K\x00tb\x89C\x08" + b"\0" * 8 + b"tbs"
+    ),
     "no state": GENUINE + b".",
     "a state that is a number": _built(b"K\x01"),
 }
