@@ -82,7 +82,7 @@ class Runner:
             none = False
             yield {name: np.atleast_1d(as_array(value)) for name, value in self._finished(part).items()}
         if none:
-            raise ValueError("predict's generator ended without a single part")
+            yield {spec.name: np.empty(no_rows(spec), dtype) for spec, _, dtype in self._outputs}
 
     def _stepped(self, parts: AsyncGenerator[Any, None]) -> Iterator[Any]:
         async def step() -> Any:
@@ -148,6 +148,15 @@ class Runner:
 def as_array(value: Any) -> np.ndarray:
     """Texts stay what they are: NumPy's own kinds would cut zeros at their ends."""
     return np.asarray(value, dtype=object if isinstance(value, (bytes, str)) else None)
+
+
+def no_rows(spec: Output) -> tuple[int, ...]:
+    """The shape of an output of a generator that made nothing."""
+    if spec.shape is None:
+        return (0,)
+    if not spec.shape or spec.shape[0] not in (-1, 0):
+        raise ValueError(f"predict's generator made no part, and output '{spec.name}' {list(spec.shape)} has rows")
+    return tuple(max(size, 0) for size in spec.shape)
 
 
 def check_shape(spec: Output, shape: tuple[int, ...]) -> None:

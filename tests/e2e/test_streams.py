@@ -30,6 +30,8 @@ class Teller(Model):
 
     def predict(self, inputs):
         n = int(inputs["n"][0])
+        if n < 0:
+            raise ValueError("fewer than none")
         try:
             for i in range(n):
                 while i > 0 and not Path(GATES, str(i)).exists():
@@ -130,9 +132,14 @@ def test_an_error_after_the_first_part_is_an_event(server, gates):
     assert server.metric("protean_request_failures_total", model="teller", version="1", code="INTERNAL") == 1
 
 
+def test_a_generator_that_makes_nothing_answers_nothing(server):
+    assert [words(answer) for _, answer in events(server, 0)] == [[]]
+    assert words(server.curl.infer("teller", request(0)).json()) == []
+
+
 def test_an_error_before_the_first_part_is_an_answer(server):
-    reply = server.curl.post_json("/v2/models/teller/infer_stream", request(0))
-    assert (reply.status, "without a single part" in reply.error()) == (500, True), reply.text
+    reply = server.curl.post_json("/v2/models/teller/infer_stream", request(-1))
+    assert (reply.status, "ValueError: fewer than none" in reply.error()) == (500, True), reply.text
     binary = request(1) | {"parameters": {"binary_data_output": True}}
     reply = server.curl.post_json("/v2/models/teller/infer_stream", binary)
     assert (reply.status, "events of text" in reply.error()) == (400, True), reply.text
