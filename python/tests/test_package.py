@@ -61,6 +61,39 @@ def test_takes_an_answer_in_every_form(answer):
     assert b.tolist() == [1, 3, 5] and b.dtype == np.int64
 
 
+def test_a_generator_that_makes_nothing_answers_with_no_rows():
+    a, b = run(TwoOutputs(lambda x: (row for row in ())), X)
+    assert (a.shape, a.dtype, b.shape, b.dtype) == ((0,), np.float32, (0,), np.int64)
+
+
+class Counting(Model):
+    inputs = [Input("x", "FP32", [-1, 2])]
+    outputs = [Output("n", "INT64", [-1])]
+    max_batch = 2
+    closed = 0
+
+    async def predict(self, inputs):
+        try:
+            for i in range(len(inputs["x"])):
+                await asyncio.sleep(0)
+                yield i
+        finally:
+            self.closed += 1
+
+
+def test_parts_come_one_by_one_and_a_generator_that_is_left_is_closed():
+    model = Counting()
+    runner = Runner(model, Signature("python", list(model.inputs), list(model.outputs), []))
+    assert runner.streams
+    parts = runner.parts([(0, X)], (0,))
+    assert [array.tolist() for ((_, _, array),) in parts] == [[0], [1], [0]], "two rows, then the third"
+    assert model.closed == 2
+    parts = runner.parts([(0, X)], (0,))
+    next(parts)
+    parts.close()
+    assert model.closed == 3
+
+
 def test_gives_only_the_outputs_asked_for():
     assert [array.tolist() for array in run(TwoOutputs(lambda x: (x[:, 0], x[:, 1].astype(int))), X, (1,))] == [[1, 3, 5]]
 
@@ -74,7 +107,6 @@ def test_gives_only_the_outputs_asked_for():
         (lambda x: (x, x[:, 0].astype(int)), r"output 'a': shape \[3, 2\], expected \[-1\]"),
         (lambda x: (x[:, 0], x[:, 0]), "output 'b': an array of float32, expected int64"),
         (lambda x: iter(()), "returned tuple_iterator"),
-        (lambda x: (row for row in ()), "without a single part"),
     ],
 )
 def test_says_what_is_wrong_with_an_answer(answer, says):
@@ -128,7 +160,9 @@ def test_packs_signatures_as_the_server_reads_them():
     expected = text("p") + struct.pack("<I", 1) + text("x") + struct.pack("<BBBqqI", 11, 0, 2, -1, 2, 0)
     expected += struct.pack("<I", 1) + text("y") + struct.pack("<BBBI", 13, 2, 0, 0)
     expected += struct.pack("<I", 1) + text("c") + struct.pack("<BBI", 13, 1, 1) + text("u")
-    assert pack_signature(signature, True, ["n"]) == expected + b"\1" + struct.pack("<I", 1) + text("n")
+    for explains, streams, abilities in ((True, False, b"\1"), (False, True, b"\2"), (True, True, b"\3")):
+        packed = pack_signature(signature, explains, streams, ["n"])
+        assert packed == expected + abilities + struct.pack("<I", 1) + text("n")
 
 
 def test_names_types():
