@@ -2,6 +2,7 @@
 """Python models that share a worker process (`shared = true` of an environment), behind the real server: one process
 for all of them, and what one does to the others."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import threading
 import pytest
 
 from harness.python_models import DOUBLE, FAULTY, ask, outputs, request, workers, write_model
+from harness.server import run_protean
 from harness.wait import wait_until
 
 CHOOSES = '[python]\nenvironment = "pool"\n'
@@ -45,9 +47,7 @@ PARTS = """
 
 
 def write_shared(folder, name, body, version=1, more=""):
-    place = write_model(folder, name, body, version) if version > 1 else write_model(
-        folder, name, body, version, CHOOSES + more)
-    return place
+    return write_model(folder, name, body, version, CHOOSES + more)
 
 
 @pytest.fixture
@@ -102,11 +102,10 @@ def test_each_has_the_modules_of_its_own_folder(serve, tmp_path):
         place = write_shared(folder, name, TELLS.format(module="helper"), version)
         (place / "helper.py").write_text(f"from helper_parts import NUMBER\nassert NUMBER == {number}\n")
         (place / "helper_parts.py").write_text(f"NUMBER = {number}\n")
-    (folder / "two" / "protean.toml").write_text("[versions]\npolicy = \"all\"\n" + CHOOSES)
     server = serve(folder)
     assert outputs(ask(server, "one")) == [11, 11]
     for version in (1, 2):
-        reply = server.curl.post(f"/v2/models/two/versions/{version}/infer", request())
+        reply = server.curl.infer("two", request(), version=str(version))
         assert outputs(reply) == [20 + version, 20 + version]
     assert len(workers(server)) == 1
 
@@ -223,10 +222,10 @@ def test_a_run_whose_client_has_left_is_stopped(serve, models):
 def test_answers_in_parts(serve, models):
     write_shared(models, "parts", PARTS)
     server = serve(models)
-    reply = server.curl.post("/v2/models/parts/generate_stream", request("", 3))
-    if reply.status == 404:
-        reply = ask(server, "parts", "", 3)
-    assert reply.status == 200, reply.text
+    reply = server.curl.post_json("/v2/models/parts/infer_stream", request("", 3))
+    parts = [json.loads(line[6:]) for line in reply.text.splitlines() if line.startswith("data: ")]
+    assert [part["outputs"][0]["data"] for part in parts] == [[0, 3], [1, 4], [2, 5]], reply.text
+    assert outputs(ask(server, "steady")) == [0, 2]
 
 
 def test_what_cannot_be_loaded_leaves_the_others_alone(serve, models):
@@ -257,11 +256,8 @@ def test_nothing_is_left_when_nobody_uses_it(serve, models):
 
 
 def test_more_than_one_worker_is_refused(models, tmp_path):
-    import subprocess
-
     config = tmp_path / "protean.toml"
     config.write_text("[python_environments.pool]\nshared = true\nworkers = 2\n")
-    program = os.environ["PROTEAN_BINARY"]
-    done = subprocess.run([program, "serve", models, "--config", config], capture_output=True, text=True, timeout=60)
+    done = run_protean("serve", models, "--config", config)
     assert done.returncode != 0
     assert "python_environments.pool: workers = 2, expected 1 where shared = true" in done.stderr

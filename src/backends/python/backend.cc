@@ -165,9 +165,9 @@ class LoadPlan {
       : files_(files), settings_(settings), interpreter_(std::move(interpreter)), threads_(threads) {}
 
   [[nodiscard]] Result<SlotPlan> slot(const std::string& model_settings) {
-    TRY(auto sandbox, Sandbox::make({file_rules(is_own_folder(files_) ? files_.folder : files_.path, settings_,
-                                                interpreter_),
-                                     settings_.network, settings_.memory_bytes_max, settings_.cpu_cores_max}));
+    TRY(auto sandbox,
+        Sandbox::make({file_rules(is_own_folder(files_) ? files_.folder : files_.path, settings_, interpreter_),
+                       settings_.network, settings_.memory_bytes_max, settings_.cpu_cores_max}));
     missing_ = sandbox.missing();
     auto plan = shared_slot(model_settings, nullptr);
     plan.sandbox = std::make_shared<Sandbox>(std::move(sandbox));
@@ -234,7 +234,7 @@ class Python final : public PythonBackend {
   const std::filesystem::path models_;  // absolute
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<SharedProcess>> shared_;  // by environment; guarded by mutex_
-  std::map<std::filesystem::path, Interpreter> asked_;  // guarded by mutex_
+  std::map<std::filesystem::path, Interpreter> asked_;          // guarded by mutex_
 };
 
 Result<Interpreter> Python::interpreter_for(const PythonEnvironment& settings) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long to wait before the next worker is started: not at all after one that had answered something, otherwise 50 ms,
-// doubled with each that ends without an answer, up to 30 s.
+// How long to wait before the next worker is started: not at all after one that had answered something, otherwise 50
+// ms, doubled with each that ends without an answer, up to 30 s.
 #pragma once
 
 #include <algorithm>

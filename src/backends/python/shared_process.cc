@@ -20,9 +20,9 @@ constexpr Duration kEndKnownWithin = std::chrono::milliseconds(80);
 }  // namespace
 
 SharedProcess::SharedProcess(SharedPlan plan)
-    : plan_(std::move(plan)), stop_(::eventfd(0, EFD_CLOEXEC)), log_([this](const WorkerLine& line) {
-        write_line(line);
-      }) {
+    : plan_(std::move(plan)),
+      stop_(::eventfd(0, EFD_CLOEXEC)),
+      log_([this](const WorkerLine& line) { write_line(line); }) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -35,24 +35,28 @@ SharedProcess::~SharedProcess() {
 
 Result<std::uint32_t> SharedProcess::add(WorkerLog::Sink log) {
   const std::lock_guard lock(mutex_);
-  if (members_.size() >= kMembersMax) {
+  if (here_ >= kMembersMax) {
     return fail(Code::kResourceExhausted, std::to_string(kMembersMax) + " versions share the Python worker of '" +
                                               plan_.environment + "' already, which is the most");
   }
-  members_.emplace(++last_number_, std::move(log));
+  ++here_;
+  members_.emplace(++last_number_, Member{std::move(log)});
   return last_number_;
 }
 
 void SharedProcess::remove(std::uint32_t number) {
   const std::lock_guard lock(mutex_);
-  members_.erase(number);
+  members_.at(number).here = false;
+  --here_;
+  if (members_.size() - here_ <= kMembersMax) return;
+  members_.erase(std::ranges::find_if(members_, [](const auto& member) { return !member.second.here; }));
 }
 
 void SharedProcess::write_line(const WorkerLine& line) {
   WorkerLog::Sink member;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = members_.find(line.channel); found != members_.end()) member = found->second;
+    if (const auto found = members_.find(line.channel); found != members_.end()) member = found->second.log;
   }
   if (member) return member(line);
   log::write(line.level, "Python model", {{"environment", plan_.environment}, {"line", line.text}});
@@ -60,9 +64,8 @@ void SharedProcess::write_line(const WorkerLine& line) {
 
 Result<std::shared_ptr<WorkerProcess>> SharedProcess::wait_for_process(const std::atomic<bool>& leaving) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] {
-    return leaving.load() || !cannot_start_.empty() || (process_ != nullptr && !process_->ending());
-  });
+  changed_.wait(
+      lock, [&] { return leaving.load() || !cannot_start_.empty() || (process_ != nullptr && !process_->ending()); });
   if (leaving.load()) return fail(Code::kUnavailable, "the version is being unloaded");
   if (!cannot_start_.empty()) return fail(Code::kUnavailable, cannot_start_);
   return process_;
@@ -111,7 +114,8 @@ void SharedProcess::live(WorkerProcess& process) {
     std::array<::pollfd, 3> waiting = {{{stop_.get(), POLLIN, 0},
                                         {process.child().handle(), POLLIN, 0},
                                         {log_closed ? -1 : process.log_handle(), POLLIN, 0}}};
-    const int ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(kWatchEvery / std::chrono::milliseconds(1)));
+    const int ready =
+        ::poll(waiting.data(), waiting.size(), static_cast<int>(kWatchEvery / std::chrono::milliseconds(1)));
     if (ready > 0 && waiting[0].revents != 0) {
       process.end("was ended by the server");
       return ended(&process, "was ended by the server");

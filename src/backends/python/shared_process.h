@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process of an environment whose models share one, and the thread that keeps it alive: it starts the process, reads
-// its output, watches its memory, and after its end starts the next, as a WorkerSlot does for a private one. Versions
-// join each process anew, through slots of their own.
+// The process of an environment whose models share one, and the thread that keeps it alive: it starts the process,
+// reads its output, watches its memory, and after its end starts the next, as a WorkerSlot does for a private one.
+// Versions join each process anew, through slots of their own.
 #pragma once
 
 #include <atomic>
@@ -41,6 +41,7 @@ class SharedProcess {
 
   /// A number for a version, whose log lines go to `log` from then on.  Errors: kResourceExhausted.
   [[nodiscard]] Result<std::uint32_t> add(WorkerLog::Sink log);
+  /// Lines that it has written before still go where they belong.
   void remove(std::uint32_t number);
 
   /// Waits for one that lives.  Errors: kUnavailable: it cannot be started, or `leaving` became true before wake_all().
@@ -54,6 +55,11 @@ class SharedProcess {
   [[nodiscard]] TimePoint next_start() const;
 
  private:
+  struct Member {
+    WorkerLog::Sink log;
+    bool here = true;
+  };
+
   void run();
   void live(WorkerProcess& process);
   void ended(const WorkerProcess* process, std::string how);
@@ -67,7 +73,8 @@ class SharedProcess {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // guarded by mutex_
-  std::map<std::uint32_t, WorkerLog::Sink> members_;
+  std::map<std::uint32_t, Member> members_;  // those that have left lately, too
+  std::size_t here_ = 0;                     // those that have not
   std::uint32_t last_number_ = 0;
   std::shared_ptr<WorkerProcess> process_;
   std::string cannot_start_;  // why the last start failed

@@ -64,8 +64,8 @@ tl::unexpected<Error> WorkerPool::nobody_there() const {
   for (const auto& slot : slots_) {
     if (slot->next_start() < next->next_start()) next = slot.get();
   }
-  auto refusal = fail(Code::kUnavailable, std::string(worker_subject(next->shared())) + next->last_end() +
-                                           " and is being started again");
+  auto refusal = fail(Code::kUnavailable,
+                      std::string(worker_subject(next->shared())) + next->last_end() + " and is being started again");
   const Duration wait = next->next_start() - Clock::system().now();
   refusal.value().retry_after = std::max<Duration>(wait, std::chrono::milliseconds(100));
   return refusal;

@@ -208,14 +208,14 @@ void WorkerSlot::ended(const std::shared_ptr<Worker>& worker, std::string how) {
   own_bytes_.store(0, std::memory_order_relaxed);
   // The end of a shared process is told once, by its own thread.
   if (!stopping_.load() && (!shared() || process_goes_on)) {
-    log::warning("Python worker ended", {{"model", plan_.model}, {"version", plan_.version}, {"reason", how}});
+    log::warning(process_goes_on ? "Python model left its shared worker" : "Python worker ended",
+                 {{"model", plan_.model}, {"version", plan_.version}, {"reason", how}});
   }
   {
     const std::lock_guard lock(shared_.mutex);
     if (!first_load_) {
-      first_load_ =
-          Result<LoadedFacts>(fail(Code::kUnavailable, std::string(worker_subject(shared())) + how +
-                                                           ", while it was loading"));
+      first_load_ = Result<LoadedFacts>(
+          fail(Code::kUnavailable, std::string(worker_subject(shared())) + how + ", while it was loading"));
     }
     state_ = SlotState::kDown;
     worker_.reset();
