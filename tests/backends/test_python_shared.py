@@ -203,11 +203,11 @@ def test_a_run_past_its_time_is_stopped_and_no_other(serve, models, how):
     server = serve(models, run_timeout="60s")
     before = workers(server)
     client, replies = ask_beside(server, "faulty", "sleep", 1.5)
-    reply = ask(server, "waits", "", how)
+    reply = ask(server, "waits", "", how, "late")
     client.join()
     assert (reply.status, "its run was stopped after 500 ms" in reply.error()) == (504, True), reply.text
     assert outputs(replies[0]) == [2 * number_of("sleep"), 3], "the other run goes on to its end"
-    assert len(lines(server, "ends")) == 1
+    assert [line["request_id"] for line in lines(server, "ends") if "request_id" in line] == ["late"]
     assert outputs(ask(server, "waits", "", 0)) == [0, 0]
     assert workers(server) == before
 
@@ -246,6 +246,29 @@ def test_what_cannot_be_loaded_leaves_the_others_alone(serve, models):
         assert reason in server.wait_for_state(name, "1", "UNAVAILABLE")["reason"]
     assert outputs(ask(server, "steady")) == [0, 2]
     assert len(workers(server)) == 1
+
+
+def test_a_load_that_does_not_end_is_told_to_everybody(serve, models):
+    server = serve(models, run_timeout="60s")
+    client, replies = ask_beside(server, "faulty", "hang")
+    wait_until(lambda: lines(server, "begins"), "the run begins")
+    write_shared(models, "slow", "    def load(self, folder): time.sleep(3600)\n", more='load_timeout = "500ms"\n')
+    client.join()
+    cause = "its shared Python worker was ended because loading model 'slow', version 1, took too long"
+    assert (replies[0].status, cause in replies[0].error()) == (503, True), replies[0].text
+    shutil.rmtree(models / "slow")
+    wait_until_answered(server, "faulty")
+
+
+def test_what_a_model_raises_ends_nothing(serve, models):
+    body = "    def predict(self, inputs):\n        if inputs['x'][0, 1] == 5: raise BrokenPipeError('of its own')\n"
+    write_shared(models, "raises", body + "        return inputs['x']\n")
+    server = serve(models)
+    before = workers(server)
+    reply = ask(server, "raises", "", 5)
+    assert (reply.status, "BrokenPipeError: of its own" in reply.error()) == (500, True), reply.text
+    assert outputs(ask(server, "raises", "", 6)) == [0, 6]
+    assert workers(server) == before
 
 
 def test_nothing_is_left_when_nobody_uses_it(serve, models):
