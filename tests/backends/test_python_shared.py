@@ -11,7 +11,18 @@ import threading
 
 import pytest
 
-from harness.python_models import DOUBLE, FAULTY, ask, number_of, outputs, request, workers, write_model
+from harness.python_models import (
+    DOUBLE,
+    FAULTY,
+    ask,
+    holdings,
+    holds_no_more,
+    number_of,
+    outputs,
+    request,
+    workers,
+    write_model,
+)
 from harness.server import run_protean
 from harness.wait import wait_until
 
@@ -269,6 +280,18 @@ def test_what_a_model_raises_ends_nothing(serve, models):
     assert (reply.status, "BrokenPipeError: of its own" in reply.error()) == (500, True), reply.text
     assert outputs(ask(server, "raises", "", 6)) == [0, 6]
     assert workers(server) == before
+
+
+def test_many_ends_leave_nothing_behind(serve, models):
+    server = serve(models)
+    for name in ("steady", "faulty"):
+        wait_until_answered(server, name)
+    before = holdings(server)
+    for _ in range(5):
+        os.kill(workers(server)[0], signal.SIGKILL)
+        for name in ("steady", "faulty"):
+            wait_until_answered(server, name)
+    wait_until(lambda: holds_no_more(server, before), f"what the server held: {before}")
 
 
 def test_nothing_is_left_when_nobody_uses_it(serve, models):
