@@ -35,6 +35,10 @@ _DIMS = [struct.Struct(f"<{rank}q") for rank in range(17)]
 _ALIGNMENT = 64
 
 
+class ChannelClosed(ConnectionError):
+    """The server has closed its end. A class of its own: models raise ConnectionError, too."""
+
+
 @dataclass
 class Request:
     """`tensors`: (index in the signature's inputs, array); `outputs`: indices of the outputs asked for."""
@@ -103,7 +107,13 @@ class Channel:
             elif kind == b"A":
                 self._map_answers(descriptors[0])
             else:
-                raise ConnectionError("the server closed the channel")
+                raise ChannelClosed("the server closed the channel")
+
+    def close(self) -> None:
+        """The other side hears of it. Mappings go with the last array that looks at them."""
+        self._socket.close()
+        for descriptor in (self._wake, self._reply):
+            os.close(descriptor)
 
     def _map_answers(self, descriptor: int) -> None:
         self._answers = self._map(descriptor, mmap.PROT_READ | mmap.PROT_WRITE)
@@ -120,7 +130,7 @@ class Channel:
     def receive(self) -> Request:
         """Waits for the next request. Arrays of fixed-size elements are views of the shared memory."""
         if not os.read(self._wake, 1):
-            raise ConnectionError("the server has gone")
+            raise ChannelClosed("the server has gone")
         self._placed.clear()
         self._placed_end = 0
         control = self._control
@@ -172,7 +182,7 @@ class Channel:
         """As answer(), with more to come. Waits until the server has taken it; False when it wants no more."""
         self.answer(tensors, STATUS_PART)
         if self.receive().op != OP_NEXT_PART:
-            raise ConnectionError("expected to be asked for the next part")
+            raise ChannelClosed("expected to be asked for the next part")
         return not self.asked_to_stop()
 
     def answer(self, tensors: list[tuple[int, int, np.ndarray]], status: int = STATUS_OK) -> None:
@@ -188,7 +198,7 @@ class Channel:
         while needed > len(self._answers):
             self._send(STATUS_NEEDS_SPACE, bytes_needed=needed)
             if self.receive().op != OP_SEND_AGAIN:
-                raise ConnectionError("expected to be asked again")
+                raise ChannelClosed("expected to be asked again")
             places = [None] * len(flat)  # what was made in place lies in the memory before
         end = self._placed_end
         for position, (index, number, shape, data) in enumerate(flat):
@@ -224,4 +234,7 @@ class Channel:
         _ANSWER.pack_into(
             self._control, _HALF, self._sequence, status, count, bytes_needed, code, message_bytes
         )
-        os.write(self._reply, b"\1")
+        try:
+            os.write(self._reply, b"\1")
+        except BrokenPipeError:
+            raise ChannelClosed("the server has gone") from None

@@ -28,22 +28,31 @@ def request_id() -> str:
     return current_request_id.get()
 
 
-_place: Callable[[str, tuple[int, ...]], np.ndarray] | None = None
+Place = Callable[[str, tuple[int, ...]], np.ndarray]
+
+_place: Place | None = None
+"""In all threads, where the process has one model."""
+
+_place_of_model: contextvars.ContextVar[Place | None] = contextvars.ContextVar("place", default=None)
 
 
 def empty_output(name: str, shape: Sequence[int]) -> np.ndarray:
     """An array of the output's type, its content undefined, in the memory that the server reads answers from: `predict`
     fills it and returns it whole, and it is not copied. Valid until the call returns. Errors: TypeError for an output of
     BYTES, KeyError for a name that is no output."""
-    if _place is None:
+    place = _place or _place_of_model.get()
+    if place is None:
         raise RuntimeError("empty_output() is for models that are being served")
-    return _place(name, tuple(int(size) for size in shape))
+    return place(name, tuple(int(size) for size in shape))
 
 
-def set_place(place: Callable[[str, tuple[int, ...]], np.ndarray]) -> None:
-    """For the worker: what empty_output() calls."""
+def set_place(place: Place, shared: bool = False) -> None:
+    """For the worker: what empty_output() calls; where models share the process, on this thread alone."""
     global _place
-    _place = place
+    if shared:
+        _place_of_model.set(place)
+    else:
+        _place = place
 
 
 class InvalidInput(ValueError):
@@ -65,7 +74,8 @@ class Explanation:
 
 
 class Model:
-    """One loaded version of a model. One method runs at a time, always on the same thread.
+    """One loaded version of a model. One method runs at a time, always on the same thread (the main one, unless the
+    operator lets models share a process).
 
     Input arrays are read-only views of shared memory, valid until the call returns: copy what is to be kept. BYTES
     arrays hold `bytes` objects; BF16 arrives as the raw bits, in uint16.

@@ -19,7 +19,8 @@ MODULE = "model"
 
 def import_file(path: Path) -> ModuleType:
     """Runs a Python file as the module `model`, its folder first on the search path."""
-    sys.path.insert(0, str(path.parent))
+    if str(path.parent) not in sys.path[:1]:
+        sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(MODULE, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

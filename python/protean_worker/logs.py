@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model prints or logs, as lines that name the request: the server puts them into its own log.
 
-A line is RS, one letter for the level, the request's id, RS, and the text. Lines without that come from libraries that
-write to the descriptors themselves."""
+A line is RS, one letter for the level, the request's id, RS, and the text; where models share the process, the number of
+the model's channel and US come before the id. Lines without that come from libraries that write to the descriptors
+themselves."""
 
 from __future__ import annotations
 
+import contextvars
 import io
 import logging
 import os
@@ -15,14 +17,22 @@ import threading
 from protean_worker.interface import current_request_id
 
 _LINE_MAX = 4096
-_BREAKS = {ord(mark): " " for mark in "\r\n\x1e"}
+_BREAKS = {ord(mark): " " for mark in "\r\n\x1e\x1f"}
+
+current_channel: contextvars.ContextVar[int] = contextvars.ContextVar("channel", default=0)
+"""Where models share the process: whose thread this is."""
+
+_one_line = threading.RLock()  # long ones would mix in the pipe
 
 
 def write_line(level: str, text: str, descriptor: int = 2) -> None:
     """One line, cut to what the server takes."""
     identity = current_request_id.get().translate(_BREAKS)
+    if number := current_channel.get():
+        identity = f"{number}\x1f{identity}"
     line = f"\x1e{level}{identity}\x1e{text[:_LINE_MAX].translate(_BREAKS)}\n"
-    os.write(descriptor, line.encode(errors="replace"))
+    with _one_line:
+        os.write(descriptor, line.encode(errors="replace"))
 
 
 class LineStream(io.TextIOBase):
@@ -34,13 +44,13 @@ class LineStream(io.TextIOBase):
         self._descriptor = descriptor
         self._level = level
         self._lock = threading.RLock()
-        self._rest = ""
+        self._rests: dict[int, str] = {}  # by channel
 
     encoding = "utf-8"
 
     @property
     def pending(self) -> bool:
-        return bool(self._rest)
+        return current_channel.get() in self._rests
 
     def writable(self) -> bool:
         return True
@@ -49,18 +59,19 @@ class LineStream(io.TextIOBase):
         return self._descriptor
 
     def write(self, text: str) -> int:
+        channel = current_channel.get()
         with self._lock:
-            *lines, rest = (self._rest + text).split("\n")
-            self._rest = rest[:_LINE_MAX]
+            *lines, rest = (self._rests.pop(channel, "") + text).split("\n")
+            if rest:
+                self._rests[channel] = rest[:_LINE_MAX]
             for line in lines:
                 write_line(self._level, line, self._descriptor)
         return len(text)
 
     def flush(self) -> None:
         with self._lock:
-            if self._rest:
-                write_line(self._level, self._rest, self._descriptor)
-                self._rest = ""
+            if rest := self._rests.pop(current_channel.get(), ""):
+                write_line(self._level, rest, self._descriptor)
 
 
 class LogHandler(logging.Handler):

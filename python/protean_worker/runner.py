@@ -36,6 +36,11 @@ class Runner:
         predict = type(model).predict
         self.streams = inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict)
 
+    def wake(self) -> None:
+        """From another thread: an `await` that goes on lets this thread look around."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(_nothing)
+
     def run(self, tensors: list[tuple[int, np.ndarray]], wanted: tuple[int, ...]) -> list[tuple[int, int, np.ndarray]]:
         """(index, number of the type, array) for each output wanted, in that order."""
         inputs = {self._input_names[index]: array for index, array in tensors}
@@ -143,6 +148,10 @@ class Runner:
             array = array.astype(dtype)
         check_shape(spec, array.shape)
         return index, number, array
+
+
+def _nothing() -> None:
+    pass
 
 
 def as_array(value: Any) -> np.ndarray:

@@ -9,14 +9,17 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 
 from protean_worker import channel as wire
-from protean_worker.channel import Channel, Request
+from protean_worker.channel import Channel, ChannelClosed, Request
 from protean_worker.interface import Explanation, InvalidInput, current_request_id, set_place
+from protean_worker.isolation import OwnModules, current_modules, keep_apart
 from protean_worker.loading import load_model
-from protean_worker.logs import flush, redirect, write_line
+from protean_worker.logs import current_channel, flush, redirect, write_line
 from protean_worker.runner import Runner
 from protean_worker.signature import NUMBERS, TYPES, Signature, pack_signature, pack_text, pack_texts
 from protean_worker.stopping import RunStopped, Stopper
@@ -68,10 +71,15 @@ def placer(channel: Channel, signature: Signature) -> Callable[[str, tuple[int, 
 def _load(channel: Channel, request: Request) -> Runner | None:
     texts = request.tensors[0][1].tobytes().decode().split("\0")
     settings = dict(zip(texts[0::2], texts[1::2]))
+    shared = current_channel.get() != 0
     try:
-        model, signature = load_model(settings)
+        if shared:
+            current_modules.set(OwnModules(Path(settings["folder"])))
+        own = current_modules.get()
+        with own.installed() if own else nullcontext():
+            model, signature = load_model(settings)
         runner = Runner(model, signature)
-        set_place(placer(channel, signature))
+        set_place(placer(channel, signature), shared)
     except BaseException as error:  # noqa: BLE001 - whatever a model raises is its own failure
         _report(channel, "loading it", error)
         return None
@@ -119,7 +127,7 @@ def _serve(channel: Channel, runner: Runner, stopper: Stopper, request: Request)
             else:
                 answer = _explanation(runner.explain(request.tensors))
         channel.answer(answer)
-    except ConnectionError:
+    except ChannelClosed:
         raise
     except RunStopped:
         channel.fail(wire.CANCELLED, "the run was stopped: nobody waits for its answer any more")
@@ -129,16 +137,30 @@ def _serve(channel: Channel, runner: Runner, stopper: Stopper, request: Request)
         flush()
 
 
-def main(descriptor: int) -> None:
-    """`descriptor`: the channel's socket. Returns when the server has gone or the model cannot be loaded."""
-    faulthandler.enable(2)
-    redirect()
-    channel = Channel(descriptor)
-    stopper = Stopper(channel.asked_to_stop)
+def serve_channel(channel: Channel, stopper: Stopper) -> None:
+    """Loads the model that the first request names, then answers the others. Returns when it cannot be loaded.
+    Errors: ChannelClosed when the server has closed its end."""
     runner = _load(channel, channel.receive())
     if runner is None:
         return
+    stopper.wake = runner.wake
     gc.collect()
-    gc.freeze()
+    if current_channel.get() == 0:
+        gc.freeze()  # where nothing is ever unloaded
     while True:
         _serve(channel, runner, stopper, channel.receive())
+
+
+def main(descriptor: int) -> None:
+    """`descriptor`: the channel's socket, or that on which channels arrive, as the program's argument says. Returns when
+    the server has gone or the model cannot be loaded."""
+    faulthandler.enable(2)
+    redirect()
+    if sys.argv[1:] == ["shared"]:
+        from protean_worker.shared import serve_shared
+
+        keep_apart()
+        serve_shared(descriptor)
+        return
+    channel = Channel(descriptor)
+    serve_channel(channel, Stopper(channel.asked_to_stop))

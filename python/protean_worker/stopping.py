@@ -21,6 +21,7 @@ class Stopper:
     def __init__(self, asked: Callable[[], bool]):
         self._asked = asked
         self._open = False
+        self.wake: Callable[[], None] = lambda: None  # a signal does that by itself
         signal.signal(SIGNAL, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:

@@ -49,6 +49,12 @@ bool read_texts(const TomlValue& value, std::vector<std::string>& out) {
   return true;
 }
 
+bool read_truth(const TomlValue& value, bool& out) {
+  const auto* truth = value.as<bool>();
+  if (truth != nullptr) out = *truth;
+  return truth != nullptr;
+}
+
 bool read_number(const TomlValue& value, std::uint64_t least, std::uint64_t most, std::uint32_t& out) {
   const auto* number = value.as<std::int64_t>();
   if (number == nullptr || *number < 0) return false;
@@ -116,12 +122,11 @@ constexpr std::array kKeys = {
     Key{"cpu_cores_max", "a number up to 1024 without quotes; 0: as the server",
         [](const TomlValue& v, const Folder&, E& e) { return read_number(v, 0, kCoresMax, e.cpu_cores_max); },
         [](const E& e) { return fmt::format("{}", e.cpu_cores_max); }},
+    Key{"shared", "true or false without quotes",
+        [](const TomlValue& v, const Folder&, E& e) { return read_truth(v, e.shared); },
+        [](const E& e) { return std::string(e.shared ? "true" : "false"); }},
     Key{"network", "true or false without quotes",
-        [](const TomlValue& v, const Folder&, E& e) {
-          const auto* truth = v.as<bool>();
-          if (truth != nullptr) e.network = *truth;
-          return truth != nullptr;
-        },
+        [](const TomlValue& v, const Folder&, E& e) { return read_truth(v, e.network); },
         [](const E& e) { return std::string(e.network ? "true" : "false"); }},
     Key{"readable", "an array of at most 256 paths in quotes",
         [](const TomlValue& v, const Folder& f, E& e) {
@@ -205,6 +210,12 @@ Result<std::vector<PythonEnvironment>> read_python_environments(const TomlEntry&
     environment.scratch.clear();
     environment.variables.clear();
     TRY_STATUS(read_one(*table, name, environment));
+    const bool says_workers = std::ranges::any_of(*table, [](const TomlEntry& one) { return one.key == "workers"; });
+    if (environment.shared && !says_workers) environment.workers = 1;
+    if (environment.shared && environment.workers != 1) {
+      return refuse(line, fmt::format("python_environments.{}: workers = {}, expected 1 where shared = true", key,
+                                      environment.workers));
+    }
   }
   return environments;
 }

@@ -72,6 +72,21 @@ TEST(PythonEnvironments, TakeLimitsFromFlagsButNothingThatOpensTheFence) {
   EXPECT_THAT(environments->front().readable, IsEmpty());
 }
 
+TEST(PythonEnvironments, ShareOneWorker) {
+  PythonEnvironment flags;
+  flags.workers = 5;
+  const auto environments = read("[python_environments.pool]\nshared = true\n", flags);
+  ASSERT_TRUE(environments) << environments.error().message;
+  EXPECT_TRUE(environments->front().shared);
+  EXPECT_EQ(environments->front().workers, 1U) << "what the flags say is of private ones";
+  EXPECT_NE(format_python_environments(*environments).find("\nshared = true\n"), std::string::npos);
+  EXPECT_EQ(error_of("[python_environments.pool]\nworkers = 2\nshared = true\n"),
+            "/etc/protean/protean.toml:1: python_environments.pool: workers = 2, expected 1 where shared = true");
+  EXPECT_EQ(error_of("[python_environments.pool]\nshared = 1\n"),
+            "/etc/protean/protean.toml:2: python_environments.pool.shared: found a number, expected true or false "
+            "without quotes");
+}
+
 TEST(PythonEnvironments, SayWhatIsWrongAndWhere) {
   EXPECT_EQ(error_of("[python_environments.x]\nworker = 3\n"),
             "/etc/protean/protean.toml:2: python_environments.x: unknown key 'worker': did you mean 'workers'?");

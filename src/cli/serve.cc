@@ -68,6 +68,7 @@ ServerOptions server_options(const ServeOptions& options) {
   server.backends.python = default_python_environment(options);
   server.backends.python_environments = options.python_environments;
   server.backends.python_unpickle = options.python_unpickle;
+  server.backends.models = options.models;
   server.backends.intra_op_threads = static_cast<int>(options.intra_op_threads);
   // Where threads are chosen for each model, those that are worth them share one pool.
   if (options.intra_op_threads == 0) server.backends.pool_threads = static_cast<int>(options.run_threads);

@@ -19,6 +19,8 @@ namespace protean {
 /// `network`: they may open sockets.  `readable`: files and folders that they may read besides the model's own folder,
 /// the interpreter's and the system's libraries.  `scratch`: a folder that they may write to; empty: none.
 /// `variables`: NAME=VALUE, on top of a small fixed environment.
+/// `shared`: all versions that choose it live in one process, which may read the whole folder of models; `workers`
+/// is 1.
 struct PythonEnvironment {
   std::string name = {};
   std::string interpreter = {};
@@ -31,6 +33,7 @@ struct PythonEnvironment {
   std::vector<std::string> readable = {};
   std::string scratch = {};
   std::vector<std::string> variables = {};
+  bool shared = false;
 };
 
 /// `[python]` of a model. `environment`: a name; empty: the flags'. The limits are at most the environment's; 0: those.

@@ -39,7 +39,8 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
   backends.push_back(make_trees_backend());
 #endif
 #ifdef PROTEAN_BACKEND_PYTHON
-  TRY(auto python, make_python_backend({options.python, options.python_environments, options.python_unpickle}));
+  TRY(auto python,
+      make_python_backend({options.python, options.python_environments, options.python_unpickle, options.models}));
 #endif
 #ifdef PROTEAN_BACKEND_SCIKIT_LEARN
   auto scikit_learn = make_scikit_learn_backend();

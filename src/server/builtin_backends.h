@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct BackendOptions {
   PythonEnvironment python = {};  // of models that name none
   std::vector<PythonEnvironment> python_environments = {};
   bool python_unpickle = false;
+  std::filesystem::path models = {};  // the folder served, for processes that models share
 };
 
 /// Every backend, also those whose library is missing: they then say so when asked to load. Call before other

@@ -14,10 +14,12 @@
 namespace protean {
 
 /// `all`: what models get that name no environment.  `unpickle`: adapters that unpickle files may be used.
+/// `models`: the folder that all models lie in, opened to processes that models share; empty: not known.
 struct PythonOptions {
   PythonEnvironment all = {};
   std::vector<PythonEnvironment> environments = {};
   bool unpickle = false;
+  std::filesystem::path models = {};
 };
 
 /// A file of a library's own that a worker loads through an adapter of the package instead of a `model.py`.

@@ -27,6 +27,18 @@ Status lower(T& limit, T wanted, std::string_view key, const PythonEnvironment& 
                                           " allows: " + "protean.toml may only lower it");
 }
 
+/// Limits of a process that others live in too are not one model's to lower.
+Status check_shared(const PythonEnvironment& environment, const PythonConfig& config) {
+  if (!environment.shared) return {};
+  std::string_view key;
+  if (config.workers > 1) key = "workers";
+  if (config.cpu_cores_max != 0) key = "cpu_cores_max";
+  if (config.memory_bytes_max != 0) key = "memory_max";
+  if (key.empty()) return {};
+  return fail(Code::kInvalidArgument, "[python] " + std::string(key) + " is of the process, and models share that of " +
+                                          describe(environment) + ": leave it out, or choose another environment");
+}
+
 Result<const PythonEnvironment*> find(const PythonOptions& options, const std::string& name) {
   if (name.empty()) return &options.all;
   const auto found = std::ranges::find(options.environments, name, &PythonEnvironment::name);
@@ -56,6 +68,9 @@ Status check_environment(const PythonEnvironment& environment) {
     return refuse(std::to_string(environment.workers) + " for each model, expected 1 to " +
                   std::to_string(kWorkersMax));
   }
+  if (environment.shared && environment.workers != 1) {
+    return refuse(std::to_string(environment.workers) + ", expected workers = 1 where shared = true");
+  }
   if (environment.run_time_max <= Duration::zero() || environment.load_time_max <= Duration::zero()) {
     return refuse("a time-out of nothing, expected more");
   }
@@ -77,6 +92,7 @@ Result<PythonEnvironment> choose_environment(const PythonOptions& options, const
   if (const auto usable = usable_memory_bytes(); chosen.memory_bytes_max == 0 && usable != 0) {
     chosen.memory_bytes_max = std::max(usable / 2, kMemoryBytesMin);
   }
+  TRY_STATUS(check_shared(chosen, config));
   TRY_STATUS(lower(chosen.workers, config.workers, "workers", chosen));
   TRY_STATUS(lower(chosen.cpu_cores_max, config.cpu_cores_max, "cpu_cores_max", chosen));
   TRY_STATUS(lower(chosen.memory_bytes_max, config.memory_bytes_max, "memory_max", chosen));

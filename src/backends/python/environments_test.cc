@@ -72,6 +72,26 @@ TEST(ChooseEnvironment, LowersLimitsAndRaisesNone) {
   }
 }
 
+TEST(ChooseEnvironment, LeavesTheLimitsOfASharedProcessAlone) {
+  PythonOptions options;
+  options.all.memory_bytes_max = std::uint64_t{1} << 30;
+  options.all.shared = true;
+  EXPECT_TRUE(choose_environment(options, {{}, 1, 0, 0, seconds(5), seconds(10)})) << "times are of the version";
+  const std::pair<PythonConfig, const char*> of_the_process[] = {
+      {{{}, 2, 0, 0, {}, {}}, "workers"},
+      {{{}, 0, 1, 0, {}, {}}, "cpu_cores_max"},
+      {{{}, 0, 0, std::uint64_t{128} << 20, {}, {}}, "memory_max"},
+  };
+  for (const auto& [wanted, key] : of_the_process) {
+    const auto refused = choose_environment(options, wanted);
+    ASSERT_FALSE(refused) << key;
+    EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
+    EXPECT_EQ(refused.error().message, std::string("[python] ") + key +
+                                           " is of the process, and models share that of the default environment: "
+                                           "leave it out, or choose another environment");
+  }
+}
+
 TEST(ChooseEnvironment, KeepsMemoryWithinReason) {
   PythonOptions options;
   const auto chosen = choose_environment(options, {});
@@ -88,6 +108,11 @@ TEST(CheckEnvironment, RefusesWhatCannotBeMeant) {
   environment.workers = 65;
   EXPECT_THAT(check_environment(environment).error().message, HasSubstr("environment 'x': 65 for each model"));
   environment.workers = 1;
+  environment.shared = true;
+  environment.workers = 2;
+  EXPECT_THAT(check_environment(environment).error().message, HasSubstr("2, expected workers = 1 where shared = true"));
+  environment.workers = 1;
+  EXPECT_TRUE(check_environment(environment));
   environment.variables = {"=x"};
   EXPECT_THAT(check_environment(environment).error().message, HasSubstr("expected NAME=VALUE"));
 }

@@ -79,8 +79,10 @@ static_assert(kAnswerRecordsAt + kTensorsMax * sizeof(TensorRecord) <= kHalfByte
 inline constexpr char kStartMessage = 'S';          // control, requests, answers, wake, reply
 inline constexpr char kRequestRegionMessage = 'Q';  // a larger region for requests
 inline constexpr char kAnswerRegionMessage = 'A';   // a larger region for answers
+/// To a process that models share, u32 number behind it: the worker's end of a further channel's socket.
+inline constexpr char kJoinMessage = 'J';
 
-/// Raises an exception inside a run whose `stop` is 1, and means nothing at any other time.
+/// Raises an exception inside the runs whose `stop` is 1, and means nothing at any other time.
 inline constexpr int kStopSignal = SIGUSR1;
 
 /// Descriptors of a worker when it starts, after standard input, output and error.

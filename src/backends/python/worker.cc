@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -22,18 +21,8 @@ namespace {
 
 constexpr std::size_t kRegionBytesMin = std::size_t{1} << 20;
 constexpr std::size_t kKeptBytesMax = std::size_t{64} << 20;  // pages that stay between requests
-constexpr std::size_t kDescriptorsPerMessage = 5;
 constexpr Duration kWatchEvery = std::chrono::milliseconds(50);
 constexpr Duration kStopsWithin = std::chrono::milliseconds(50);
-constexpr std::uint32_t kThreadsMax = 1024;
-
-constexpr std::uint64_t resident_bytes_max(std::uint64_t memory_bytes_max) noexcept {
-  return memory_bytes_max + memory_bytes_max / 4 + (std::uint64_t{128} << 20);
-}
-
-tl::unexpected<Error> cannot(const char* call) {
-  return fail(Code::kUnavailable, std::string("no channel to a Python worker: ") + call + ": " + std::strerror(errno));
-}
 
 /// A pipe for single bytes, whose ends never block this side. The kernel lets a pipe's reader run where its writer was
 /// about to sleep, which it does not for an eventfd: 14 us there and back instead of up to 60 with an idle core.
@@ -44,7 +33,7 @@ struct Bell {
 
 Result<Bell> make_bell() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return cannot("pipe2");
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return no_channel("pipe2");
   return Bell{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
@@ -82,94 +71,85 @@ Duration time_left(TimePoint deadline) noexcept { return std::max(deadline - Clo
 
 }  // namespace
 
-Status Worker::open_channel() {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return cannot("socketpair");
-  channel_ = Descriptor(ends[0]);
-  channel_end_ = Descriptor(ends[1]);
+std::string_view worker_subject(bool shared) noexcept {
+  return shared ? "its shared Python worker " : "its Python worker ";
+}
+
+Result<Descriptor> Worker::open_channel() {
+  TRY(auto ends, make_socket_pair());
+  channel_ = std::move(ends.ours);
   TRY(control_, SharedMemory::make(kControlBytes, SharedMemory::Access::kReadWrite));
   TRY(requests_, SharedMemory::make(kRegionBytesMin, SharedMemory::Access::kReadWrite));
   TRY(answers_, SharedMemory::make(kRegionBytesMin, SharedMemory::Access::kRead));
   TRY(auto wake, make_bell());
   TRY(auto reply, make_bell());
-  if (!never_block(wake.ring) || !never_block(reply.hear)) return cannot("fcntl");
+  if (!never_block(wake.ring) || !never_block(reply.hear)) return no_channel("fcntl");
   cancel_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!cancel_.valid()) return cannot("eventfd");
+  if (!cancel_.valid()) return no_channel("eventfd");
   const std::array descriptors = {control_.descriptor(), requests_.descriptor(), answers_.descriptor(), wake.hear.get(),
                                   reply.ring.get()};
   wake_ = std::move(wake.ring);
   reply_ = std::move(reply.hear);
-  return pass(kStartMessage, descriptors);
-}
-
-Status Worker::start_process(const WorkerPlan& plan, Descriptor bundle, Descriptor log_end) {
-  const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!nothing.valid()) return cannot("/dev/null");
-  SpawnPlan process = plan.process;
-  process.descriptors = {nothing.get(), log_end.get(), log_end.get(), channel_end_.get(), bundle.get()};
-  TRY(process_, spawn(process));
-  channel_end_.reset();
-  return {};
+  TRY_STATUS(pass(kStartMessage, descriptors));
+  return std::move(ends.theirs);
 }
 
 Result<std::unique_ptr<Worker>> Worker::start(const WorkerPlan& plan) {
   std::unique_ptr<Worker> worker(new Worker);
-  worker->memory_bytes_max_ = plan.memory_bytes_max;
-  TRY_STATUS(worker->open_channel());
-  std::array<int, 2> log{};
-  if (::pipe2(log.data(), O_CLOEXEC) != 0) return cannot("pipe2");
-  worker->log_ = Descriptor(log[0]);
-  Descriptor log_end(log[1]);
-  // The worker waits when its pipe is full; the server never does.
-  if (::fcntl(log[0], F_SETFL, O_NONBLOCK) != 0) return cannot("fcntl");
-  TRY(auto bundle, memory_file(plan.bundle));
-  TRY_STATUS(worker->start_process(plan, std::move(bundle), std::move(log_end)));
+  TRY(const auto channel_end, worker->open_channel());
+  TRY(worker->process_, WorkerProcess::start(plan, channel_end));
   return worker;
+}
+
+Result<std::unique_ptr<Worker>> Worker::join(std::shared_ptr<WorkerProcess> process, std::uint32_t number,
+                                             std::string who) {
+  std::unique_ptr<Worker> worker(new Worker);
+  TRY(const auto channel_end, worker->open_channel());
+  TRY_STATUS(process->join(channel_end, number));
+  worker->process_ = std::move(process);
+  worker->who_ = std::move(who);
+  return worker;
+}
+
+Worker::~Worker() {
+  if (process_ != nullptr && shared()) process_->leave();
 }
 
 void Worker::kill() noexcept {
   broken_.store(true, std::memory_order_release);
-  process_->kill();
+  process_->end({});
 }
 
-void Worker::end(std::string why) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    if (why_.empty()) why_ = std::move(why);
-  }
-  kill();
+void Worker::leave(std::string why) noexcept {
+  broken_.store(true, std::memory_order_release);
+  if (!shared()) return process_->end(std::move(why));
+  const std::lock_guard lock(mutex_);
+  if (left_because_.empty()) left_because_ = std::move(why);
+}
+
+void Worker::blame(std::string_view before, std::string_view after) noexcept {
+  if (!shared()) return kill();
+  broken_.store(true, std::memory_order_release);
+  process_->end("was ended because " + std::string(before) + who_ + std::string(after));
 }
 
 std::string Worker::why() const {
-  const std::lock_guard lock(mutex_);
-  return why_;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!left_because_.empty()) return left_because_;
+  }
+  return process_->why();
 }
 
-ProcessUsage Worker::check_usage() {
-  const auto usage = usage_of(process_->id());
-  if (memory_bytes_max_ != 0 && usage.resident_bytes > resident_bytes_max(memory_bytes_max_)) {
-    end("used " + std::to_string(usage.resident_bytes) + " bytes of memory, allowed are " +
-        std::to_string(memory_bytes_max_));
-  } else if (usage.threads > kThreadsMax) {
-    end("had " + std::to_string(usage.threads) + " threads, allowed are " + std::to_string(kThreadsMax));
-  }
-  return usage;
+bool Worker::left() const {
+  const std::lock_guard lock(mutex_);
+  return !left_because_.empty();
 }
+
+std::string_view Worker::subject() const noexcept { return worker_subject(shared()); }
 
 Status Worker::pass(char kind, std::span<const int> descriptors) {
-  alignas(::cmsghdr) std::array<char, CMSG_SPACE(kDescriptorsPerMessage * sizeof(int))> ancillary{};
-  ::iovec bytes{&kind, 1};
-  ::msghdr message{};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = ancillary.data();
-  message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-  ::cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-  std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
-  if (::sendmsg(channel_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) return cannot("sendmsg");
+  TRY_STATUS(send_descriptors(channel_.get(), {&kind, 1}, descriptors));
   ++descriptor_messages_;
   return {};
 }
@@ -224,7 +204,7 @@ Result<WorkerReply> Worker::receive() {
   const std::span<const std::byte> region(answers_.data(), answers_.size());
   auto answer = read_answer(answer_half(), region, sequence_);
   if (!answer) {
-    kill();
+    blame({}, " answered what cannot be right");
     return tl::unexpected(std::move(answer).error());
   }
   if (answer->refusal) return tl::unexpected(*std::move(answer->refusal));
@@ -233,13 +213,13 @@ Result<WorkerReply> Worker::receive() {
   }
   const std::size_t needed = *answer->bytes_needed;
   if (needed > kRegionBytesMax || needed <= answers_.size()) {
-    kill();
+    blame({}, " asked for more memory than there is for answers");
     return fail(needed > kRegionBytesMax ? Code::kResourceExhausted : Code::kInternal,
                 "its Python worker asks for " + std::to_string(needed) + " bytes for its outputs, expected up to " +
                     std::to_string(kRegionBytesMax));
   }
   if (auto grown = grow(answers_, needed, kAnswerRegionMessage); !grown) {
-    kill();
+    blame({}, " could not be given memory for its answer");
     return tl::unexpected(std::move(grown).error());
   }
   wake({0, Op::kSendAgain, 0, 0, 0, 0, 0});
@@ -250,14 +230,14 @@ void Worker::next_part(bool wanted) { wake({0, Op::kNextPart, 0, 0, 0, 0, wanted
 
 Status Worker::pass_on(const WorkerRequest& request, std::vector<AnswerTensor> part) {
   if (request.take_part) return request.take_part(std::move(part));
-  kill();
+  blame({}, " answered in parts, which nobody asked for");
   return fail(Code::kInternal, "its Python worker answered in parts, which nobody asked for");
 }
 
 Worker::Waited Worker::wait(TimePoint until) const noexcept {
   while (true) {
     std::array<::pollfd, 3> waiting = {
-        {{reply_.get(), POLLIN, 0}, {process_->handle(), POLLIN, 0}, {cancel_.get(), POLLIN, 0}}};
+        {{reply_.get(), POLLIN, 0}, {process_->child().handle(), POLLIN, 0}, {cancel_.get(), POLLIN, 0}}};
     const auto left = time_left(until);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const ::timespec timeout{seconds.count(), (left - seconds).count()};
@@ -274,7 +254,7 @@ Worker::Waited Worker::wait(TimePoint until) const noexcept {
 void Worker::ask_to_stop() noexcept {
   const std::uint32_t yes = 1;
   std::memcpy(request_half().data() + offsetof(RequestHeader, stop), &yes, sizeof(yes));
-  process_->signal(kStopSignal);
+  process_->child().signal(kStopSignal);
 }
 
 Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, TimePoint deadline) {
@@ -297,7 +277,7 @@ Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, Ti
           wanted = pass_on(request, std::move(got.tensors));
           deadline = Clock::system().now() + time_of_part;
         }
-        if (broken()) return tl::unexpected(std::move(wanted).error());
+        if (broken_.load(std::memory_order_relaxed)) return tl::unexpected(std::move(wanted).error());
         next_part(wanted && !expired);
         break;
       }
@@ -311,7 +291,7 @@ Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, Ti
         break;
       case Waited::kTime:
         if (Clock::system().now() < deadline) {
-          (void)check_usage();
+          (void)process_->check_usage();
           // Many threads and much memory take their time to go.
           if (broken()) return fail(Code::kUnavailable, "its Python worker was ended in the middle of the request");
         } else if (!expired) {
@@ -319,8 +299,8 @@ Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, Ti
           deadline += kStopsWithin;
           ask_to_stop();
         } else {
-          kill();
-          return fail(Code::kDeadlineExceeded, "the model took too long; its Python worker was ended");
+          blame("a run of ", " took too long");
+          return fail(Code::kDeadlineExceeded, "the model took too long; " + std::string(subject()) + "was ended");
         }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One worker process and the memory it shares with the server: a request goes in, an answer comes out, or the process
-// is known to be of no use any more.
+// A worker as one version's requests see it: the channel to its process and the memory shared through it. A request
+// goes in, an answer comes out, or the worker is known to be of no use any more.
 #pragma once
 
 #include <atomic>
@@ -18,8 +18,8 @@
 #include "backends/python/answer_reader.h"
 #include "backends/python/descriptor.h"
 #include "backends/python/shared_memory.h"
-#include "backends/python/spawn.h"
 #include "backends/python/wire.h"
+#include "backends/python/worker_process.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -49,14 +49,6 @@ struct WorkerReply {
   std::vector<AnswerTensor> tensors;
 };
 
-/// `process`: without descriptors.  `bundle`: what bootstrap.py reads.
-/// `memory_bytes_max`: see check_usage(); 0: no limit.
-struct WorkerPlan {
-  SpawnPlan process;
-  std::string_view bundle;
-  std::uint64_t memory_bytes_max = 0;
-};
-
 /// Until when somebody waits for an answer, or for its first part; each further one may take as long again.
 /// `cancel`: nobody waits any more.
 struct Patience {
@@ -67,8 +59,15 @@ struct Patience {
 /// send(), receive() and exchange() by one thread at a time; the rest is thread-safe.
 class Worker {
  public:
-  /// Starts the process and hands it its descriptors.  Errors: kUnavailable, kResourceExhausted.
+  /// Starts a process of its own.  Errors: kUnavailable, kResourceExhausted.
   static Result<std::unique_ptr<Worker>> start(const WorkerPlan& plan);
+  /// A channel to a process that others use too. `number`: as WorkerProcess::join().  `who`: `model 'm', version 1`,
+  /// for the others to hear when the process was ended for its sake.  Errors: as start().
+  static Result<std::unique_ptr<Worker>> join(std::shared_ptr<WorkerProcess> process, std::uint32_t number,
+                                              std::string who);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   /// Writes the request and wakes the worker.  Errors: kInvalidArgument (more than fits), kResourceExhausted; nothing
   /// was sent then.
@@ -82,23 +81,26 @@ class Worker {
   /// kUnavailable (it ended meanwhile), after which it is broken().
   [[nodiscard]] Result<std::vector<AnswerTensor>> exchange(const WorkerRequest& request, const Patience& patience);
 
-  [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
-  void kill() noexcept;
-  /// kill(). `why`: instead of what the kernel says about its end, such as `used 7 bytes of memory, allowed are 6`.
-  void end(std::string why) noexcept;
-  /// Of the first end(); empty without.
+  [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire) || process_->ending(); }
+  [[nodiscard]] bool shared() const noexcept { return !who_.empty(); }
+  /// Of no use any more, for that reason. Ends a private process; a shared one serves the others.
+  void leave(std::string why) noexcept;
+  /// Ends the process. A shared one: because of `before`, this version, `after`.
+  void blame(std::string_view before, std::string_view after) noexcept;
+  /// Why it was left or its process ended, where that was on purpose; else empty.
   [[nodiscard]] std::string why() const;
-  /// Ends it when it has more memory than it may: resident a quarter and 128 MiB above the limit, for RLIMIT_DATA does
-  /// not count libraries and shared pages; or more than 1,024 threads.
-  ProcessUsage check_usage();
-  [[nodiscard]] const ChildProcess& process() const noexcept { return *process_; }
+  /// Whether it was left while its process goes on.
+  [[nodiscard]] bool left() const;
+  /// `its Python worker `, before what became of it.
+  [[nodiscard]] std::string_view subject() const noexcept;
+  [[nodiscard]] WorkerProcess& process() const noexcept { return *process_; }
   [[nodiscard]] int reply_handle() const noexcept { return reply_.get(); }
-  [[nodiscard]] int log_handle() const noexcept { return log_.get(); }
 
  private:
   Worker() = default;
-  Status open_channel();
-  Status start_process(const WorkerPlan& plan, Descriptor bundle, Descriptor log_end);
+  /// The worker's end of its socket.
+  Result<Descriptor> open_channel();
+  void kill() noexcept;
   Status pass(char kind, std::span<const int> descriptors);
   Status grow(SharedMemory& region, std::size_t bytes, char kind);
   void wake(RequestHeader header);
@@ -120,11 +122,9 @@ class Worker {
   Descriptor wake_;   // the writing end of a pipe
   Descriptor reply_;  // the reading end of another
   Descriptor channel_;
-  Descriptor channel_end_;  // the worker's, until it has it
-  Descriptor log_;
   Descriptor cancel_;  // an eventfd, rung when nobody waits any more
-  std::unique_ptr<ChildProcess> process_;
-  std::uint64_t memory_bytes_max_ = 0;
+  std::shared_ptr<WorkerProcess> process_;
+  std::string who_;  // empty: the process is its own
   // of the thread that sends and receives
   SharedMemory requests_;
   SharedMemory answers_;
@@ -132,7 +132,10 @@ class Worker {
   std::uint32_t descriptor_messages_ = 0;
   std::atomic<bool> broken_{false};
   mutable std::mutex mutex_;
-  std::string why_;  // guarded by mutex_
+  std::string left_because_;  // guarded by mutex_
 };
+
+/// `its shared Python worker ` or `its Python worker `.
+[[nodiscard]] std::string_view worker_subject(bool shared) noexcept;
 
 }  // namespace protean::python

@@ -12,11 +12,13 @@
 
 namespace protean::python {
 
-/// One line, already printable. `request`: ids, empty when none is known.
+/// One line, already printable. `request`: ids, empty when none is known.  `channel`: the number of the channel that it
+/// belongs to, in a process with several; 0: not known.
 struct WorkerLine {
   log::Level level = log::Level::kInfo;
   std::string request;
   std::string text;
+  std::uint32_t channel = 0;
 };
 
 /// Splits bytes into lines and lets so many through as its budget allows: bursts of kLinesBurst lines and kBytesBurst
@@ -33,6 +35,8 @@ class WorkerLog {
   explicit WorkerLog(Sink sink) : sink_(std::move(sink)) {}
 
   void add(std::string_view bytes, TimePoint now);
+  /// What can be read from `handle` without waiting, as far as one turn goes.
+  void read_from(int handle);
   /// Bytes that were thrown away unread.
   void note_discarded(std::uint64_t bytes) noexcept { left_out_ += bytes; }
   /// Whether bytes would only be left out: the caller may throw them away unread.

@@ -32,6 +32,21 @@ TEST_F(WorkerLogTest, SplitsBytesIntoLinesHoweverTheyArrive) {
   EXPECT_EQ(log_.last_line(), "three");
 }
 
+TEST_F(WorkerLogTest, ReadsWhoseLineItIs) {
+  log_.add(
+      "\x1eI12\x1f"
+      "id-7\x1e"
+      "mine\n\x1eI3\x1f\x1e"
+      "his\n\x1eIx\x1f"
+      "id\x1e"
+      "nobody's\n",
+      now_);
+  ASSERT_EQ(lines_.size(), 3U);
+  EXPECT_EQ(std::pair(lines_[0].channel, lines_[0].request), std::pair(12U, std::string("id-7")));
+  EXPECT_EQ(std::pair(lines_[1].channel, lines_[1].request), std::pair(3U, std::string()));
+  EXPECT_EQ(lines_[2].channel, 0U);
+}
+
 TEST_F(WorkerLogTest, ReadsLevelAndRequestOfMarkedLines) {
   log_.add(
       "\x1e"

@@ -31,9 +31,9 @@ Result<std::vector<AnswerTensor>> WorkerPool::Lease::exchange(const WorkerReques
   } else {
     std::unique_lock lock(pool_->shared_.mutex);
     pool_->shared_.changed.wait_for(lock, kEndKnownWithin, [&] { return (how = slot_->end_of(worker_)).has_value(); });
-    if (!how) how = worker_->process().end_text();  // its thread had no turn yet
+    if (!how) how = worker_->process().child().end_text();  // its thread had no turn yet
   }
-  if (how) answer.error().message = "its Python worker " + *how;
+  if (how) answer.error().message = std::string(worker_->subject()) + *how;
   return answer;
 }
 
@@ -64,7 +64,8 @@ tl::unexpected<Error> WorkerPool::nobody_there() const {
   for (const auto& slot : slots_) {
     if (slot->next_start() < next->next_start()) next = slot.get();
   }
-  auto refusal = fail(Code::kUnavailable, "its Python worker " + next->last_end() + " and is being started again");
+  auto refusal = fail(Code::kUnavailable,
+                      std::string(worker_subject(next->shared())) + next->last_end() + " and is being started again");
   const Duration wait = next->next_start() - Clock::system().now();
   refusal.value().retry_after = std::max<Duration>(wait, std::chrono::milliseconds(100));
   return refusal;

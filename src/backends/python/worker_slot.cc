@@ -2,7 +2,6 @@
 // The keeper's thread: one loop a worker's life, one wait for everything that can happen in it.
 #include "backends/python/worker_slot.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -16,17 +15,7 @@ namespace protean::python {
 namespace {
 
 constexpr Duration kWatchEvery = std::chrono::seconds(1);
-constexpr Duration kPauseFirst = std::chrono::milliseconds(50);
-constexpr Duration kPauseMax = std::chrono::seconds(30);
-constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr int kReadsPerTurn = 16;
-
-/// For throwing output away without reading it.
-int nowhere() noexcept {
-  static const Descriptor file(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  return file.get();
-}
-
+constexpr int kEndSeenWithinMs = 80;
 Tensor as_tensor(const std::string& text) {
   return {
       DataType::kUint8, {static_cast<std::int64_t>(text.size())}, Slice{nullptr, std::as_bytes(std::span(text)), 0}};
@@ -43,7 +32,9 @@ WorkerSlot::~WorkerSlot() {
   stopping_.store(true);
   const std::uint64_t one = 1;
   (void)!::write(stop_.get(), &one, sizeof(one));
+  if (shared()) plan_.shared->wake_all();
   thread_.join();
+  if (number_ != 0) plan_.shared->remove(number_);
 }
 
 std::shared_ptr<Worker> WorkerSlot::take() noexcept {
@@ -52,7 +43,10 @@ std::shared_ptr<Worker> WorkerSlot::take() noexcept {
 }
 
 void WorkerSlot::give_back(const std::shared_ptr<Worker>& worker, bool answered) noexcept {
-  if (answered) answered_.store(true, std::memory_order_relaxed);
+  if (answered) {
+    answered_.store(true, std::memory_order_relaxed);
+    worker->process().note_answered();
+  }
   if (worker_ != worker) return;  // it ended meanwhile
   state_ = worker->broken() ? SlotState::kDown : SlotState::kIdle;
 }
@@ -65,7 +59,7 @@ std::optional<std::string> WorkerSlot::end_of(const std::shared_ptr<Worker>& wor
 void WorkerSlot::run() {
   ::pthread_setname_np(::pthread_self(), "protean-python");
   while (!stopping_.load()) {
-    auto started = Worker::start(plan_.worker);
+    auto started = start();
     if (!started) {
       loaded(nullptr, tl::unexpected(started.error()));
       ended(nullptr, started.error().message);
@@ -74,6 +68,15 @@ void WorkerSlot::run() {
     }
     if (!pause()) return;
   }
+}
+
+Result<std::unique_ptr<Worker>> WorkerSlot::start() {
+  if (!shared()) return Worker::start(plan_.worker);
+  if (number_ == 0) {
+    TRY(number_, plan_.shared->add(plan_.log));
+  }
+  TRY(auto process, plan_.shared->wait_for_process(stopping_));
+  return Worker::join(std::move(process), number_, "model '" + plan_.model + "', version " + plan_.version + ",");
 }
 
 /// Waits before the next start. Whether there is to be one.
@@ -99,27 +102,25 @@ void WorkerSlot::live(const std::shared_ptr<Worker>& worker) {
     const std::lock_guard lock(shared_.mutex);
     state_ = SlotState::kStarting;
   }
-  if (const auto sent = worker->send({Op::kLoad, inputs, {}, {}}); !sent) worker->end(sent.error().message);
+  if (const auto sent = worker->send({Op::kLoad, inputs, {}, {}}); !sent) worker->leave(sent.error().message);
   while (true) {
     bool reply = false;
     switch (wait(*worker, kWatchEvery, reply)) {
-      case Event::kStop: worker->kill(); return ended(worker, "was ended by the server");
-      case Event::kEnded:
-        read_log(*worker);
-        log_.flush(Clock::system().now());
-        return ended(worker, how_it_ended(*worker));
+      case Event::kStop: worker->leave("was ended by the server"); return ended(worker, "was ended by the server");
+      case Event::kEnded: return ended(worker, how_it_ended(*worker));
       case Event::kNone: break;
     }
     if (reply) finish_load(worker);
     watch(worker);
+    if (worker->left()) return ended(worker, worker->why());
   }
 }
 
 WorkerSlot::Event WorkerSlot::wait(Worker& worker, Duration most, bool& reply) {
   // While requests are served, the reply is for the thread that serves them.
   std::array<::pollfd, 4> waiting = {{{stop_.get(), POLLIN, 0},
-                                      {worker.process().handle(), POLLIN, 0},
-                                      {log_closed_ ? -1 : worker.log_handle(), POLLIN, 0},
+                                      {worker.process().child().handle(), POLLIN, 0},
+                                      {log_closed_ || shared() ? -1 : worker.process().log_handle(), POLLIN, 0},
                                       {loading_ && !reply_closed_ ? worker.reply_handle() : -1, POLLIN, 0}}};
   if (loading_) most = std::clamp(load_until_ - Clock::system().now(), Duration::zero(), most);
   const int ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(most / std::chrono::milliseconds(1)) + 1);
@@ -128,27 +129,11 @@ WorkerSlot::Event WorkerSlot::wait(Worker& worker, Duration most, bool& reply) {
   // An answer that was given before the end still counts.
   reply = (waiting[3].revents & POLLIN) != 0;
   if (waiting[1].revents != 0 && !reply) return Event::kEnded;
-  if (waiting[2].revents != 0) read_log(worker);
+  if (waiting[2].revents != 0) log_.read_from(worker.process().log_handle());
   // What a worker has closed is not looked at again, or this loop would do nothing else.
   log_closed_ = (waiting[2].revents & (POLLIN | POLLHUP)) == POLLHUP || log_closed_;
   reply_closed_ = (waiting[3].revents & (POLLIN | POLLHUP)) == POLLHUP || reply_closed_;
   return Event::kNone;
-}
-
-void WorkerSlot::read_log(const Worker& worker) {
-  thread_local std::array<char, kReadBytes> bytes;
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    const TimePoint now = Clock::system().now();
-    if (log_.exhausted(now)) {
-      const auto moved = ::splice(worker.log_handle(), nullptr, nowhere(), nullptr, 1 << 20, SPLICE_F_NONBLOCK);
-      if (moved <= 0) return;
-      log_.note_discarded(static_cast<std::uint64_t>(moved));
-      continue;
-    }
-    const auto got = ::read(worker.log_handle(), bytes.data(), bytes.size());
-    if (got <= 0) return;
-    log_.add({bytes.data(), static_cast<std::size_t>(got)}, now);
-  }
 }
 
 void WorkerSlot::finish_load(const std::shared_ptr<Worker>& worker) {
@@ -170,8 +155,8 @@ void WorkerSlot::finish_load(const std::shared_ptr<Worker>& worker) {
 
 void WorkerSlot::loaded(const std::shared_ptr<Worker>& worker, Result<LoadedFacts> facts) {
   loading_ = false;
-  if (worker && !facts) worker->end(facts.error().message);
-  if (worker) own_bytes_.store(usage_of(worker->process().id()).own_bytes, std::memory_order_relaxed);
+  if (worker && !facts) refuse(*worker, facts.error());
+  if (worker) own_bytes_.store(worker->process().own_bytes_each(), std::memory_order_relaxed);
   {
     const std::lock_guard lock(shared_.mutex);
     if (facts) {
@@ -183,44 +168,60 @@ void WorkerSlot::loaded(const std::shared_ptr<Worker>& worker, Result<LoadedFact
   shared_.changed.notify_all();
 }
 
+/// Code that does not come to its end ends with its process only.
+void WorkerSlot::refuse(Worker& worker, const Error& error) const {
+  if (worker.shared() && error.code == Code::kDeadlineExceeded) return worker.blame("loading ", " took too long");
+  if (!worker.shared() || !worker.process().ending()) worker.leave(error.message);
+}
+
 void WorkerSlot::watch(const std::shared_ptr<Worker>& worker) {
   const TimePoint now = Clock::system().now();
   if (loading_ && now >= load_until_) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(plan_.load_time_max).count();
     loaded(worker, fail(Code::kDeadlineExceeded, "loading took longer than " + std::to_string(seconds) + " s"));
   }
+  ::pollfd end{worker->process().child().handle(), POLLIN, 0};
+  // The end of the process, too, is seen a little later than that of its descriptors.
+  if (loading_ && reply_closed_ && shared() && ::poll(&end, 1, kEndSeenWithinMs) == 0) {
+    loaded(worker, fail(Code::kInternal, "its thread in the shared Python worker ended"));
+  }
   if (now < watched_at_ + kWatchEvery) return;
   watched_at_ = now;
-  log_.flush(now);
-  own_bytes_.store(worker->check_usage().own_bytes, std::memory_order_relaxed);
+  if (!shared()) {
+    log_.flush(now);
+    (void)worker->process().check_usage();
+  }
+  own_bytes_.store(worker->process().own_bytes_each(), std::memory_order_relaxed);
 }
 
-std::string WorkerSlot::how_it_ended(const Worker& worker) const {
-  if (auto why = worker.why(); !why.empty()) return why;
-  std::string how = worker.process().end_text().value_or("ended");
-  if (!log_.last_line().empty()) how += "; the last line of its log: " + log_.last_line();
-  return how;
+std::string WorkerSlot::how_it_ended(Worker& worker) {
+  if (shared()) return plan_.shared->how_it_ended(worker.process());
+  log_.read_from(worker.process().log_handle());
+  log_.flush(Clock::system().now());
+  return worker.process().how_it_ended(log_.last_line());
 }
 
 void WorkerSlot::ended(const std::shared_ptr<Worker>& worker, std::string how) {
-  failures_ = answered_.exchange(false) ? 0 : failures_ + 1;
-  const Duration pause =
-      failures_ == 0 ? Duration::zero() : std::min(kPauseMax, kPauseFirst * (1U << std::min(failures_ - 1, 16U)));
+  const bool process_goes_on = worker && worker->left();
+  TimePoint next = Clock::system().now() + restart_pause_.next(answered_.exchange(false));
+  if (shared() && !process_goes_on) next = std::max(next, plan_.shared->next_start());
   own_bytes_.store(0, std::memory_order_relaxed);
-  if (!stopping_.load()) {
-    log::warning("Python worker ended", {{"model", plan_.model}, {"version", plan_.version}, {"reason", how}});
+  // The end of a shared process is told once, by its own thread.
+  if (!stopping_.load() && (!shared() || process_goes_on)) {
+    log::warning(process_goes_on ? "Python model left its shared worker" : "Python worker ended",
+                 {{"model", plan_.model}, {"version", plan_.version}, {"reason", how}});
   }
   {
     const std::lock_guard lock(shared_.mutex);
     if (!first_load_) {
-      first_load_ =
-          Result<LoadedFacts>(fail(Code::kUnavailable, "its Python worker " + how + ", while it was loading"));
+      first_load_ = Result<LoadedFacts>(
+          fail(Code::kUnavailable, std::string(worker_subject(shared())) + how + ", while it was loading"));
     }
     state_ = SlotState::kDown;
     worker_.reset();
     ended_ = worker;
     last_end_ = std::move(how);
-    next_start_ = Clock::system().now() + pause;
+    next_start_ = next;
   }
   shared_.changed.notify_all();
 }

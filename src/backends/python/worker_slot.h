@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A place for one worker, and the thread that keeps it filled: it starts the process, loads the model, reads its
 // output, watches its memory, and after its end starts the next. The thread lives as long as the slot because the
-// kernel ends a worker together with the thread that started it.
+// kernel ends a worker together with the thread that started it. Where the process is one that models share
+// (shared_process.h), the thread joins it instead, and leaves its output and memory to others.
 //
 //   kStarting --loaded--> kIdle <--take, give back--> kBusy
 //       |                   |                           |
@@ -19,6 +20,8 @@
 #include <string>
 #include <thread>
 
+#include "backends/python/restart_pause.h"
+#include "backends/python/shared_process.h"
 #include "backends/python/signature_reader.h"
 #include "backends/python/worker.h"
 #include "backends/python/worker_log.h"
@@ -29,7 +32,8 @@ namespace protean::python {
 
 enum class SlotState : unsigned char { kStarting, kIdle, kBusy, kDown };
 
-/// `settings`: what loading.py is told: key, NUL, value, NUL and so on.
+/// `settings`: what loading.py is told: key, NUL, value, NUL and so on.  `shared`: nullptr for a process of its own;
+/// otherwise nobody reads `sandbox` and `worker`.
 struct SlotPlan {
   std::shared_ptr<Sandbox> sandbox;  // what worker.process.sandbox points to
   WorkerPlan worker;
@@ -38,6 +42,7 @@ struct SlotPlan {
   WorkerLog::Sink log;
   std::string model;
   std::string version;
+  std::shared_ptr<SharedProcess> shared = {};
 };
 
 /// What all slots of a pool share. The pool outlives its slots.
@@ -67,6 +72,7 @@ class WorkerSlot {
   /// Why it is kDown, and when the next start is due.
   [[nodiscard]] const std::string& last_end() const noexcept { return last_end_; }
   [[nodiscard]] TimePoint next_start() const noexcept { return next_start_; }
+  [[nodiscard]] bool shared() const noexcept { return plan_.shared != nullptr; }
 
   // without it
   [[nodiscard]] std::uint64_t own_bytes() const noexcept { return own_bytes_.load(std::memory_order_relaxed); }
@@ -75,15 +81,16 @@ class WorkerSlot {
   enum class Event : unsigned char { kNone, kStop, kEnded };
 
   void run();
+  [[nodiscard]] Result<std::unique_ptr<Worker>> start();
   void live(const std::shared_ptr<Worker>& worker);
   Event wait(Worker& worker, Duration most, bool& reply);
   void finish_load(const std::shared_ptr<Worker>& worker);
   void loaded(const std::shared_ptr<Worker>& worker, Result<LoadedFacts> facts);
-  void read_log(const Worker& worker);
+  void refuse(Worker& worker, const Error& error) const;
   void watch(const std::shared_ptr<Worker>& worker);
   void ended(const std::shared_ptr<Worker>& worker, std::string how);
   [[nodiscard]] bool pause();
-  [[nodiscard]] std::string how_it_ended(const Worker& worker) const;
+  [[nodiscard]] std::string how_it_ended(Worker& worker);
 
   const SlotPlan plan_;
   SlotsShared& shared_;
@@ -108,7 +115,8 @@ class WorkerSlot {
   bool reply_closed_ = false;
   TimePoint load_until_{};
   TimePoint watched_at_{};
-  std::uint32_t failures_ = 0;  // ends in a row without an answer between them
+  RestartPause restart_pause_;
+  std::uint32_t number_ = 0;  // in the shared process; 0: not added yet
   std::thread thread_;
 };
 
