@@ -306,10 +306,11 @@ def thresholded(rng):
 
 
 def calibrated(rng):
-    base = pick(rng, svm.LinearSVC(), naive_bayes.GaussianNB(), tree.DecisionTreeClassifier(max_depth=3))
-    return calibration.CalibratedClassifierCV(
-        base, method=pick(rng, "sigmoid", "isotonic", "temperature"), cv=3, ensemble=flag(rng)
-    )
+    method = pick(rng, "sigmoid", "isotonic", "temperature")
+    base = pick(rng, svm.LinearSVC(), naive_bayes.GaussianNB(), tree.DecisionTreeClassifier(max_depth=3, random_state=1))
+    if method == "temperature":  # scikit-learn cannot fit one to probabilities of exactly 0 and 1, as trees may have
+        base = svm.LinearSVC(random_state=1)
+    return calibration.CalibratedClassifierCV(base, method=method, cv=3, ensemble=flag(rng))
 
 
 def transformed_target(rng):
