@@ -4,9 +4,12 @@
 
 namespace protean {
 
-bool PartWindow::wait(const std::stop_token& cancel) {
+Status PartWindow::wait(const std::stop_token& cancel, TimePoint until) {
   std::unique_lock lock(mutex_);
-  return room_.wait(lock, cancel, [this] { return bytes_ < bytes_max_; }) && !cancel.stop_requested();
+  const bool room = room_.wait_until(lock, cancel, until, [this] { return bytes_ < bytes_max_; });
+  if (cancel.stop_requested()) return fail(Code::kCancelled, "the client left before the answer was whole");
+  if (!room) return fail(Code::kDeadlineExceeded, "the client took too long to read the parts before");
+  return {};
 }
 
 std::shared_ptr<const void> PartWindow::take(std::size_t bytes) {

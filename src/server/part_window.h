@@ -9,6 +9,9 @@
 #include <mutex>
 #include <stop_token>
 
+#include "base/clock.h"
+#include "base/result.h"
+
 namespace protean {
 
 /// Counts bytes that left the model and not yet the server. Owned jointly by the run and what it has on its way.
@@ -18,8 +21,8 @@ class PartWindow : public std::enable_shared_from_this<PartWindow> {
   explicit PartWindow(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
 
   /// Waits until the bytes on their way are below the window's; one part of any size may then follow.
-  /// False once `cancel` is asked for.
-  [[nodiscard]] bool wait(const std::stop_token& cancel);
+  /// Errors: kCancelled once `cancel` is asked for; kDeadlineExceeded at `until`.
+  [[nodiscard]] Status wait(const std::stop_token& cancel, TimePoint until);
   /// Counts `bytes` as on their way until the last share in the returned owner is let go.
   [[nodiscard]] std::shared_ptr<const void> take(std::size_t bytes);
 

@@ -13,22 +13,35 @@ TEST(PartWindow, WaitsUntilEnoughHasLeft) {
   const auto window = std::make_shared<PartWindow>(10);
   const std::stop_source nobody_cancels;
   auto first = window->take(4);
-  EXPECT_TRUE(window->wait(nobody_cancels.get_token())) << "4 of 10 are on their way";
+  EXPECT_TRUE(window->wait(nobody_cancels.get_token(), kNever)) << "4 of 10 are on their way";
   auto second = window->take(100);
-  auto waiting = std::async(std::launch::async, [&] { return window->wait(nobody_cancels.get_token()); });
+  auto waiting = std::async(std::launch::async, [&] { return window->wait(nobody_cancels.get_token(), kNever); });
   first = nullptr;
   EXPECT_EQ(waiting.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "100 of 10 are on their way";
   second = nullptr;
-  EXPECT_TRUE(waiting.get());
+  EXPECT_TRUE(waiting.get().has_value());
 }
 
 TEST(PartWindow, StopsWaitingWhenNobodyTakesTheAnswer) {
   const auto window = std::make_shared<PartWindow>(1);
   std::stop_source cancel;
   const auto owner = window->take(1);
-  auto waiting = std::async(std::launch::async, [&] { return window->wait(cancel.get_token()); });
+  auto waiting = std::async(std::launch::async, [&] { return window->wait(cancel.get_token(), kNever); });
   cancel.request_stop();
-  EXPECT_FALSE(waiting.get());
+  const auto waited = waiting.get();
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code, Code::kCancelled);
+}
+
+TEST(PartWindow, StopsWaitingForAClientThatDoesNotRead) {
+  const auto window = std::make_shared<PartWindow>(1);
+  const std::stop_source nobody_cancels;
+  const TimePoint past = Clock::system().now();
+  EXPECT_TRUE(window->wait(nobody_cancels.get_token(), past)) << "there is room";
+  const auto owner = window->take(1);
+  const auto waited = window->wait(nobody_cancels.get_token(), past);
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code, Code::kDeadlineExceeded);
 }
 
 TEST(PartWindow, OutlivesWhatIsOnItsWay) {

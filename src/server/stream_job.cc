@@ -4,16 +4,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "server/part_window.h"
+#include "serving/scheduling/batch.h"
 
 namespace protean {
 namespace {
 
 /// Bytes of one answer that may be on their way to its client.
 constexpr std::size_t kWindowBytes = std::size_t{1} << 20;
+/// A client that reads nothing for so long gives the model back to others.
+constexpr Duration kReadIdleMax = std::chrono::seconds(30);
 
 class CallParts final : public PartSink {
  public:
@@ -28,25 +33,15 @@ class CallParts final : public PartSink {
       return fail(Code::kInternal, fmt::format("the model answered {} outputs in a part, expected {}", outputs.size(),
                                                checked_.outputs.size()));
     }
-    if (!window_->wait(cancel_)) return fail(Code::kCancelled, "the client left before the answer was whole");
-    TRY(Response encoded, call_.protocol->encode_part(call_.view(), call_.operation, result_of(std::move(outputs))));
+    TRY_STATUS(window_->wait(cancel_, std::min(call_.ticket.deadline, Clock::system().now() + kReadIdleMax)));
+    InferResult result = make_result(call_, std::move(outputs));
+    TRY(Response encoded, call_.protocol->encode_part(call_.view(), call_.operation, std::move(result)));
     encoded.until_sent = window_->take(encoded.body_size());
     call_.send_part(std::move(encoded));
     return {};
   }
 
  private:
-  [[nodiscard]] InferResult result_of(std::vector<Tensor> tensors) const {
-    const LoadedVersion& version = *call_.version;
-    InferResult result{version.model_name, version.version_text, call_.request->id, {}, {}};
-    result.outputs.reserve(tensors.size());
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const auto& spec = version.signature->outputs[checked_.outputs[i]];
-      result.outputs.push_back({spec.name, std::move(tensors[i]), {}});
-    }
-    return result;
-  }
-
   Call& call_;
   const CheckedRequest& checked_;
   const std::stop_token cancel_;

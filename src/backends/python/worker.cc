@@ -277,7 +277,7 @@ Result<std::vector<AnswerTensor>> Worker::await(const WorkerRequest& request, Ti
           wanted = pass_on(request, std::move(got.tensors));
           deadline = Clock::system().now() + time_of_part;
         }
-        if (broken_.load(std::memory_order_relaxed)) return tl::unexpected(std::move(wanted).error());
+        if (!wanted && broken_.load(std::memory_order_relaxed)) return tl::unexpected(std::move(wanted).error());
         next_part(wanted && !expired);
         break;
       }

@@ -206,6 +206,16 @@ Result<std::unique_ptr<const Indicator>> make_indicator(const State& state) {
                                            std::move(features));
 }
 
+/// The indicator that an imputer was asked to append, and its columns in `facts`.
+Status add_indicator(const State& state, EstimatorFacts& facts, std::unique_ptr<const Indicator>& indicator) {
+  if (!state.flag_or("add_indicator", false)) return {};
+  TRY(const auto inner, State::of(state.find("indicator_"), state.context()));
+  TRY(indicator, make_indicator(inner));
+  if (indicator->facts().inputs != facts.inputs) return state.refuse("'indicator_' has other columns");
+  facts.outputs += indicator->facts().outputs;
+  return {};
+}
+
 }  // namespace
 
 Result<EstimatorPtr> make_missing_indicator(const State& state) {
@@ -235,12 +245,7 @@ Result<EstimatorPtr> make_imputer(const State& state) {
   }
   facts.outputs = p.kept.size();
   facts.missing = Missing::kNanAllowed;
-  if (state.flag_or("add_indicator", false)) {
-    TRY(const auto inner, State::of(state.find("indicator_"), state.context()));
-    TRY(p.indicator, make_indicator(inner));
-    if (p.indicator->facts().inputs != facts.inputs) return state.refuse("'indicator_' has other columns");
-    facts.outputs += p.indicator->facts().outputs;
-  }
+  TRY_STATUS(add_indicator(state, facts, p.indicator));
   return std::make_unique<Imputer>(std::move(facts), std::move(p));
 }
 
@@ -270,12 +275,7 @@ Result<EstimatorPtr> make_neighbour_imputer(const State& state) {
     if (count > 0 || p.keep_empty) ++facts.outputs;
   }
   facts.missing = Missing::kNanAllowed;
-  if (state.flag_or("add_indicator", false)) {
-    TRY(const auto inner, State::of(state.find("indicator_"), state.context()));
-    TRY(p.indicator, make_indicator(inner));
-    if (p.indicator->facts().inputs != facts.inputs) return state.refuse("'indicator_' has other columns");
-    facts.outputs += p.indicator->facts().outputs;
-  }
+  TRY_STATUS(add_indicator(state, facts, p.indicator));
   return std::make_unique<NeighbourImputer>(std::move(facts), std::move(p));
 }
 

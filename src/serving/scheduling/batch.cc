@@ -96,6 +96,20 @@ void run_one_by_one(Batch& batch, const Clock& clock) {
 
 }  // namespace
 
+InferResult make_result(const InferCall& call, std::vector<Tensor> tensors) {
+  const auto& specs = call.version->signature->outputs;
+  InferResult result;
+  result.model = call.version->model_name;
+  result.version = call.version->version_text;
+  result.id = call.request->id;
+  result.outputs.reserve(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& spec = specs[call.ticket.checked.outputs[i]];
+    result.outputs.push_back({spec.name, std::move(tensors[i]), {}});
+  }
+  return result;
+}
+
 std::string label_of(const LoadedVersion& version) {
   return fmt::format("model {}, version {}", version.model_name, version.version_text);
 }

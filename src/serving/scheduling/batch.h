@@ -54,6 +54,9 @@ void run_batch(Batch& batch, const Clock& clock);
 /// Errors: kInternal when the pieces' outputs have different dimensions beyond the first.
 [[nodiscard]] PieceResult join_parts(const std::vector<std::vector<Tensor>>& parts, const LoadedVersion& version);
 
+/// What a call is answered: `tensors` in the order of its outputs.
+[[nodiscard]] InferResult make_result(const InferCall& call, std::vector<Tensor> tensors);
+
 /// `model iris, version 3`.
 [[nodiscard]] std::string label_of(const LoadedVersion& version);
 

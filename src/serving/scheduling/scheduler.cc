@@ -13,20 +13,6 @@
 namespace protean {
 namespace {
 
-InferResult make_result(const InferCall& call, std::vector<Tensor> tensors) {
-  const auto& specs = call.version->signature->outputs;
-  InferResult result;
-  result.model = call.version->model_name;
-  result.version = call.version->version_text;
-  result.id = call.request->id;
-  result.outputs.reserve(tensors.size());
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto& spec = specs[call.ticket.checked.outputs[i]];
-    result.outputs.push_back({spec.name, std::move(tensors[i]), {}});
-  }
-  return result;
-}
-
 void answer(InferCall& call, PieceResult result, RunTimes times) {
   if (!result) return call.done(tl::unexpected(std::move(result).error()), times);
   call.done(make_result(call, std::move(*result)), times);
