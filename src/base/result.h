@@ -37,11 +37,13 @@ std::string_view code_name(Code code) noexcept;
 
 /// What went wrong, for whom to read, and where it arose.  A value type; never empty.
 /// `retry_after`: when the same request may succeed, for refusals that are only about load; zero: unknown.
+/// `reason`: a constant that tells apart what has the same code, for those who word it in their own way; may be empty.
 struct [[nodiscard]] Error {
   Code code = Code::kUnknown;
   std::string message;
   std::source_location where;
   std::chrono::nanoseconds retry_after{};
+  std::string_view reason = {};  // of static storage
 };
 
 template <typename T>
@@ -51,7 +53,13 @@ using Status = Result<void>;
 /// The one way to fail: `return fail(Code::kNotFound, "model 'x' ...");`
 [[nodiscard]] inline tl::unexpected<Error> fail(Code code, std::string message,
                                                 std::source_location where = std::source_location::current()) {
-  return tl::unexpected<Error>(Error{code, std::move(message), where, {}});
+  return tl::unexpected<Error>(Error{code, std::move(message), where, {}, {}});
+}
+
+/// The same with a reason, a constant of static storage.
+[[nodiscard]] inline tl::unexpected<Error> fail_as(std::string_view reason, Code code, std::string message,
+                                                   std::source_location where = std::source_location::current()) {
+  return tl::unexpected<Error>(Error{code, std::move(message), where, {}, reason});
 }
 
 }  // namespace protean

@@ -126,7 +126,7 @@ constexpr std::array kTable = {
 
     OptionSpec{"half-close-cancels", K::kBool, kNetwork, "HTTP/1.1 clients that half-close while waiting have left",
                [](O& o) { return F(&o.limits.half_close_cancels); }},
-    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=default|admin], repeatable; port 0: any",
+    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=DIALECT], repeatable: default, admin, tfserving",
                [](O& o) { return F(&o.listen); }, "port 8080, 8081=admin"},
     OptionSpec{"insecure", K::kBool, kNetwork, "allow to listen beyond this machine without credentials",
                [](O& o) { return F(&o.insecure); }},

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/option_table.h"
+#include "core/http.h"
 
 namespace protean {
 namespace {
@@ -143,9 +144,13 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   if (const auto equals = rest.find('='); equals != std::string_view::npos) {
     address.dialect = rest.substr(equals + 1);
     rest = rest.substr(0, equals);
-    if (address.dialect != "default" && address.dialect != "admin") {
+    if (!parse_dialect(address.dialect)) {
+      std::string known;
+      for (std::size_t i = 0; i < kDialectCount; ++i) {
+        known += fmt::format("{}{}", i == 0 ? "" : ", ", dialect_name(static_cast<Dialect>(i)));
+      }
       return fail(Code::kInvalidArgument,
-                  fmt::format("dialect '{}' does not exist, expected default or admin", printable(address.dialect)));
+                  fmt::format("dialect '{}' does not exist, expected {}", printable(address.dialect), known));
     }
   }
   const auto colon = rest.rfind(':');

@@ -33,10 +33,8 @@ std::vector<ListenerOptions> listeners(const ServeOptions& options) {
     ListenerOptions listener;
     listener.host = address.host;
     listener.port = address.port;
-    if (address.dialect == "admin") {
-      listener.dialect = Dialect::kAdmin;
-      listener.optional = !options.listen_said;
-    }
+    listener.dialect = parse_dialect(address.dialect).value_or(Dialect::kDefault);
+    listener.optional = listener.dialect == Dialect::kAdmin && !options.listen_said;
     if (!options.tls_cert.empty()) listener.tls = TlsFiles{options.tls_cert.string(), options.tls_key.string()};
     all.push_back(std::move(listener));
   }

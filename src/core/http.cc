@@ -61,6 +61,23 @@ Response make_response(int status, std::string_view content_type, Slice body) {
   return response;
 }
 
+std::string_view dialect_name(Dialect dialect) noexcept {
+  switch (dialect) {
+    case Dialect::kDefault: return "default";
+    case Dialect::kAdmin: return "admin";
+    case Dialect::kTensorflowServing: return "tfserving";
+  }
+  return "unknown";
+}
+
+std::optional<Dialect> parse_dialect(std::string_view name) noexcept {
+  for (std::size_t i = 0; i < kDialectCount; ++i) {
+    const auto dialect = static_cast<Dialect>(i);
+    if (dialect_name(dialect) == name) return dialect;
+  }
+  return std::nullopt;
+}
+
 std::string_view reason_phrase(int status) noexcept {
   switch (status) {
     case 100: return "Continue";

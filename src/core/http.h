@@ -42,9 +42,14 @@ class HeaderList {
 };
 
 /// What a listener speaks above its wire: paths mean different things to different products.
-/// kDefault: everything that does not collide; kAdmin: the server's own administration.
-enum class Dialect : unsigned char { kDefault, kAdmin };
-inline constexpr std::size_t kDialectCount = 2;
+/// kDefault: everything that does not collide; kAdmin: the server's own administration; the others: one product's own.
+enum class Dialect : unsigned char { kDefault, kAdmin, kTensorflowServing };
+inline constexpr std::size_t kDialectCount = 3;
+
+/// As users write it: `default`, `admin`, `tfserving`.
+[[nodiscard]] std::string_view dialect_name(Dialect dialect) noexcept;
+/// Exact inverse of dialect_name().
+[[nodiscard]] std::optional<Dialect> parse_dialect(std::string_view name) noexcept;
 
 /// `path`: as sent, percent escapes not decoded, without the query; `query`: what follows `?`, else empty.
 /// `scheme_host`: `http://127.0.0.1:8080` as the client addressed it, for pages that print URLs.

@@ -41,9 +41,11 @@ struct RequestedOutput {
 /// `outputs`: empty means all outputs of the signature that are not on_request, in its order.
 /// `priority`: 1 is served first, 9 last; 0: the model's default.
 /// `stream`: the client takes the answer in parts, if the model makes it so.
+/// `function`: which of the model's named ones; empty: its main one.
 struct InferRequest {
   std::string model;
   std::string version;
+  std::string function = {};
   std::string id;
   Parameters parameters;
   std::vector<InferInput> inputs;

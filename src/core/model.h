@@ -16,6 +16,7 @@
 #include "core/inference.h"
 #include "core/python_environment.h"
 #include "core/tensor.h"
+#include "core/tensorflow_config.h"
 
 namespace protean {
 
@@ -63,6 +64,10 @@ struct TableRules {
 /// `takes_parameters`: a request's parameters change its answer, so that one with parameters runs alone.
 /// `example`: a request in Open Inference Protocol JSON that the model's files bring along; empty: none.
 /// `streams`: the model can give its answer in parts (RunRequest::parts).
+/// `function`: its name, of a model with named ones (a SavedModel calls them signatures), such as `serving_default`;
+/// empty: the model's format names none.
+/// `method`: what kind of function that is, in the format's own words, such as `tensorflow/serving/classify`.
+/// `declared`: the function as the model's format declares it: a serialized tensorflow.SignatureDef; empty: none.
 struct Signature {
   std::string platform;
   std::vector<TensorSpec> inputs;
@@ -72,7 +77,13 @@ struct Signature {
   std::string example = {};
   bool takes_parameters = false;
   bool streams = false;
+  std::string function = {};
+  std::string method = {};
+  std::string declared = {};
 };
+
+/// The name under which the main function of a model answers whose format names none.
+inline constexpr std::string_view kMainFunction = "serving_default";
 
 /// Takes an answer that is made bit by bit.
 class PartSink {
@@ -145,6 +156,10 @@ class Model {
   [[nodiscard]] virtual ModelMemory memory() const noexcept = 0;
   /// Facts about how it was loaded, for its status: `graph from cache (12 ms)`, `2 intra-op threads`.
   [[nodiscard]] virtual std::vector<std::string> load_notes() const { return {}; }
+  /// The model's other functions, each a model of its own with its own Signature::function; they share what they can
+  /// with this one and do not outlive it. Requests choose by name, and each is batched and measured by itself.
+  /// Called at most once, after loading.
+  [[nodiscard]] virtual std::vector<std::unique_ptr<Model>> take_functions() { return {}; }
 };
 
 /// Where a version's files are.  `path`: the file or folder that Backend::recognises() accepted.
@@ -157,10 +172,11 @@ struct ModelFiles {
 };
 
 /// `intra_op_threads`: threads inside one run, the caller's included; 0: the backend's default.
-/// `python`: for what runs in Python workers.
+/// `python`: for what runs in Python workers.  `tensorflow`: for SavedModels.
 struct LoadOptions {
   std::uint32_t intra_op_threads = 0;
   PythonConfig python = {};
+  TensorflowConfig tensorflow = {};
 };
 
 /// One framework, found at run time. Constructed once; thread-safe.

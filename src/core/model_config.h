@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "core/python_environment.h"
 #include "core/table.h"
+#include "core/tensorflow_config.h"
 
 namespace protean {
 
@@ -87,7 +88,7 @@ struct ResidencyConfig {
 /// `deadline`: for requests that bring none; zero: none.  `queue_max`: waiting requests; 0: the server's default.
 /// `cache_bytes_max`: response cache and single flight; 0: off.
 /// `columns`: what is said about the model's columns beside what its file says.
-/// `python`: of models that run in Python workers.
+/// `python`: of models that run in Python workers.  `tensorflow`: of SavedModels.
 struct ModelConfig {
   VersionPolicy versions;
   LoadRetries retries;
@@ -103,6 +104,7 @@ struct ModelConfig {
   std::uint64_t cache_bytes_max = 0;
   std::vector<ColumnConfig> columns;
   PythonConfig python;
+  TensorflowConfig tensorflow;
 };
 
 inline constexpr std::uint32_t kPriorityFirst = 1;

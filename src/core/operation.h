@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "core/http.h"
 #include "core/inference.h"
 #include "core/model.h"
+#include "core/model_entry.h"
 #include "core/store.h"
 
 namespace protean {
@@ -23,6 +25,11 @@ struct ExplainRequest {
   std::vector<InferInput> background;
   std::uint32_t samples = 0;
   std::uint64_t seed = 1;
+};
+
+/// Several functions of one model on one input, answered together or not at all.
+struct InferManyRequest {
+  std::vector<InferRequest> requests;
 };
 
 struct ServerLive {};
@@ -38,6 +45,16 @@ struct ModelMetadata {
 };
 struct ListModels {
   bool ready_only = false;
+};
+/// All versions of one model, whatever their state; an empty version asks for all of them, an alias for the one it
+/// points to.
+struct ModelVersions {
+  std::string model, version;
+};
+/// From now on exactly these models are served, wherever their files are.
+struct ReplaceModels {
+  std::vector<ModelEntry> models;
+  std::string actor;
 };
 /// (Re-)reads the model's files and loads what they hold; returns when that is done.
 struct LoadModel {
@@ -65,11 +82,11 @@ struct Immediate {
   Response response;
 };
 
-using Operation =
-    std::variant<InferRequest, ExplainRequest, ServerLive, ServerReady, WatchReady, ServerMetadata, ModelReady,
-                 ModelMetadata, ListModels, LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
+using Operation = std::variant<InferRequest, ExplainRequest, InferManyRequest, ServerLive, ServerReady, WatchReady,
+                               ServerMetadata, ModelReady, ModelMetadata, ListModels, ModelVersions, ReplaceModels,
+                               LoadModel, UnloadModel, ChangeAliases, ListAliases, ReadHistory, Immediate>;
 
-/// The rows that are run or explained; nullptr for operations that have none.
+/// The rows that are run or explained; nullptr for operations that have none or several.
 [[nodiscard]] const InferRequest* inference_of(const Operation& operation) noexcept;
 [[nodiscard]] InferRequest* inference_of(Operation& operation) noexcept;
 
@@ -88,6 +105,7 @@ struct VersionStatus {
   std::string version;
   VersionState state = VersionState::kLoading;
   std::string reason;
+  std::optional<Code> error;  // of the load that failed last, while that is why it is not ready
   std::string backend;
   std::shared_ptr<const Signature> signature;  // null until loaded
   std::uint64_t files_bytes = 0;
@@ -105,11 +123,14 @@ struct ServerInfo {
   std::vector<std::string> extensions;
 };
 
-/// `versions`: those ready, ascending, or the one asked for.
+/// `versions`: those ready, ascending, or the one asked for.  `chosen`: the one that the signature is of.
+/// `functions`: its other ones, ascending by name.
 struct ModelInfo {
   std::string model;
   std::vector<std::string> versions;
   std::shared_ptr<const Signature> signature;
+  std::string chosen = {};
+  std::vector<std::shared_ptr<const Signature>> functions = {};
 };
 
 /// `additivity_error`: the largest difference between a row's base plus contributions and what the model said.
@@ -122,7 +143,8 @@ struct Explanation {
 };
 
 /// monostate: done, nothing to tell.  bool: the answer to the live and ready questions.
-using Outcome = std::variant<std::monostate, bool, InferResult, Explanation, ServerInfo, ModelInfo,
-                             std::vector<VersionStatus>, std::vector<Alias>, std::vector<HistoryRecord>>;
+using Outcome =
+    std::variant<std::monostate, bool, InferResult, Explanation, ServerInfo, ModelInfo, std::vector<InferResult>,
+                 std::vector<VersionStatus>, std::vector<Alias>, std::vector<HistoryRecord>>;
 
 }  // namespace protean

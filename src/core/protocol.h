@@ -26,6 +26,11 @@ class Protocol {
   /// What is asked. For a kMessages call `body` is one message.
   /// Errors: what the client did wrong, in its own terms; encode_error() turns them into bytes.
   [[nodiscard]] virtual Result<Operation> decode(const RequestView& request) const = 0;
+  /// What only the model tells: the types of values that came without one, outputs by other names. Called for each
+  /// inference of the operation once its function is known, before it is held against `signature`; nullptr: there is no
+  /// such model, version or function, and what is returned here is answered in place of that, if it is an error.
+  /// Errors: as decode().
+  [[nodiscard]] virtual Status bind(const RequestView&, InferRequest&, const Signature*) const { return {}; }
   /// The answer's bytes.  `operation` is what decode() returned for this request.
   /// Errors: an outcome that the dialect cannot express (BYTES that are no UTF-8 as JSON); encode_error() follows.
   [[nodiscard]] virtual Result<Response> encode(const RequestView& request, const Operation& operation,
@@ -41,6 +46,12 @@ class Protocol {
     return encode_error(request, error);
   }
   [[nodiscard]] virtual Response encode_error(const RequestView& request, const Error& error) const = 0;
+  /// The same for a request that decode() understood, for dialects whose messages tell what was asked for.
+  [[nodiscard]] virtual Response encode_failure(const RequestView& request, const Operation& operation,
+                                                const Error& error) const {
+    static_cast<void>(operation);
+    return encode_error(request, error);
+  }
 };
 
 }  // namespace protean

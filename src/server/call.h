@@ -40,6 +40,7 @@ class Call : public InferCall, public CacheWaiter, public std::enable_shared_fro
 
   const Protocol* protocol = nullptr;
   Operation operation;
+  bool understood = false;  // operation is what the client asked
   TimePoint decoded_at{};
   TimePoint outcome_at{};
   RunTimes times;

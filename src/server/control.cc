@@ -39,6 +39,7 @@ void Control::execute(const Operation& operation, Answer answer) {
                  },
                  [&](const ModelMetadata& question) { model_metadata(question, std::move(answer)); },
                  [&](const ListModels& question) { answer(Outcome(list_models(question))); },
+                 [&](const ModelVersions& question) { answer(list_versions(question)); },
                  [&](const LoadModel& command) {
                    if (!options_.model_control) return refuse_control();
                    repository_.load_model(command.model, command.actor, when_done(std::move(answer)));
@@ -63,7 +64,8 @@ void Control::execute(const Operation& operation, Answer answer) {
 }
 
 Result<Outcome> Control::describe_model(const ModelMetadata& question, const VersionHandle& chosen) const {
-  ModelInfo info{chosen->model_name, {}, chosen->signature};
+  ModelInfo info{chosen->model_name, {}, chosen->signature, chosen->version_text};
+  for (const auto& function : chosen->functions) info.functions.push_back(function->signature);
   if (!question.version.empty()) {
     info.versions.push_back(chosen->version_text);
     return Outcome(std::move(info));
@@ -80,6 +82,11 @@ void Control::model_metadata(const ModelMetadata& question, Answer answer) const
   };
   if (auto chosen = repository_.acquire(question.model, question.version)) return describe(*std::move(chosen));
   repository_.wait_for_load(question.model, question.version, kNever, describe);
+}
+
+Result<Outcome> Control::list_versions(const ModelVersions& question) const {
+  TRY(auto rows, repository_.versions_of(question.model, question.version));
+  return Outcome(std::move(rows));
 }
 
 std::vector<VersionStatus> Control::list_models(const ListModels& question) const {

@@ -24,12 +24,13 @@ class Control {
 
   using Answer = std::function<void(Result<Outcome>)>;
   /// Calls `answer` once: at once, or from the repository's thread when a load has ended.
-  /// Requires an operation other than InferRequest, WatchReady and Immediate.
+  /// Requires an operation other than InferRequest, ExplainRequest, InferManyRequest, WatchReady and Immediate.
   void execute(const Operation& operation, Answer answer);
 
  private:
   [[nodiscard]] Result<Outcome> describe_model(const ModelMetadata& question, const VersionHandle& chosen) const;
   void model_metadata(const ModelMetadata& question, Answer answer) const;
+  [[nodiscard]] Result<Outcome> list_versions(const ModelVersions& question) const;
   [[nodiscard]] std::vector<VersionStatus> list_models(const ListModels& question) const;
 
   const ControlOptions options_;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "core/table.h"
 #include "server/explain_job.h"
+#include "server/infer_many.h"
 #include "server/request_deadline.h"
 #include "server/stream_job.h"
 #include "serving/scheduling/batch.h"
@@ -81,6 +82,7 @@ void RequestPath::serve(std::shared_ptr<Call> call) {
     call->decoded_at = Clock::system().now();
     if (!operation) return finish(*call, tl::unexpected(std::move(operation).error()));
     call->operation = std::move(*operation);
+    call->understood = true;
     serve_decoded(std::move(call));
   } catch (const std::bad_alloc&) {
     finish(*call, fail(Code::kResourceExhausted, "not enough memory for this request"));
@@ -98,17 +100,27 @@ void RequestPath::serve_decoded(std::shared_ptr<Call> call) {
         infer->model, infer->version, infer->deadline,
         [this, call](Result<VersionHandle> loaded) { submit_loaded(call, std::move(loaded)); });
   }
+  if (std::holds_alternative<InferManyRequest>(call->operation)) return serve_many(*this, call);
   if (auto* immediate = std::get_if<Immediate>(&call->operation)) return call->reply(std::move(immediate->response));
   if (std::holds_alternative<WatchReady>(call->operation)) return watch_ready(call);
   parts_.control.execute(call->operation, [this, call](Result<Outcome> outcome) { finish(*call, std::move(outcome)); });
 }
 
 void RequestPath::submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here) {
-  if (!version) return finish(*call, tl::unexpected(std::move(version).error()));
-  call->request = inference_of(call->operation);
+  InferRequest& request = *inference_of(call->operation);
+  if (version && !request.function.empty()) version = find_function(*std::move(version), request.function);
+  if (auto bound = bind(*call, request, version); !bound) return finish(*call, tl::unexpected(bound.error()));
+  if (here == Scheduler::Inline::kAllowed) call->decoded_at = Clock::system().now();  // nothing was waited for
+  call->request = &request;
   call->version = std::move(*version);
   if (auto prepared = prepare(*call); !prepared) return finish(*call, tl::unexpected(std::move(prepared).error()));
   call->version->cache && !call->job ? look_in_cache(std::move(call), here) : run(std::move(call), here);
+}
+
+Status RequestPath::bind(const Call& call, InferRequest& request, const Result<VersionHandle>& version) {
+  const Signature* signature = version ? (*version)->signature.get() : nullptr;
+  TRY_STATUS(call.protocol->bind(call.view(), request, signature));
+  return version.map([](const auto&) {});
 }
 
 Status RequestPath::prepare(Call& call) {
@@ -147,6 +159,11 @@ void RequestPath::submit_loaded(const std::shared_ptr<Call>& call, Result<Versio
   }
 }
 
+Response RequestPath::encode_error(const Call& call, const Error& error) {
+  return call.understood ? call.protocol->encode_failure(call.view(), call.operation, error)
+                         : call.protocol->encode_error(call.view(), error);
+}
+
 void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   call.outcome_at = Clock::system().now();
   if (call.part_bytes > 0) return finish_parts(call, outcome ? nullptr : &outcome.error());
@@ -155,7 +172,7 @@ void RequestPath::finish(Call& call, Result<Outcome> outcome) {
   const CacheUse cache_use = result == nullptr ? CacheUse::kNone : result->cache_use;
   Result<Response> encoded = std::move(outcome).and_then(
       [&](Outcome&& value) { return call.protocol->encode(view, call.operation, std::move(value)); });
-  Response response = encoded ? std::move(*encoded) : call.protocol->encode_error(view, encoded.error());
+  Response response = encoded ? std::move(*encoded) : encode_error(call, encoded.error());
   if (cache_use != CacheUse::kNone) response.headers.emplace_back("x-protean-cache", cache_use_name(cache_use));
   if (!encoded) add_retry_after(encoded.error(), call.head().wire, response);
   if (!encoded && !call.version) unresolved_.add(encoded.error().code);

@@ -50,6 +50,9 @@ class RequestPath final : public RequestHandler {
   void finish(Call& call, Result<Outcome> outcome);
   /// The same for an answer of which parts have been sent.
   void finish_parts(Call& call, const Error* late_error);
+  /// Lets the dialect complete one of the call's inferences; the error of a version or function that there is not.
+  [[nodiscard]] static Status bind(const Call& call, InferRequest& request, const Result<VersionHandle>& version);
+  [[nodiscard]] const RequestPathParts& parts() const noexcept { return parts_; }
   /// Ends idle streams; busy ones end after the message in work.
   void drain();
 
@@ -59,6 +62,7 @@ class RequestPath final : public RequestHandler {
   void submit(std::shared_ptr<Call> call, Result<VersionHandle> version, Scheduler::Inline here);
   /// The inputs in the form of the model's, once the version says what that is.
   [[nodiscard]] static Status prepare(Call& call);
+  [[nodiscard]] static Response encode_error(const Call& call, const Error& error);
   void submit_loaded(const std::shared_ptr<Call>& call, Result<VersionHandle> version);
   /// An answer from the version's cache, a place behind an equal request that runs, or a run.
   void look_in_cache(std::shared_ptr<Call> call, Scheduler::Inline here);

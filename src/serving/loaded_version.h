@@ -43,6 +43,8 @@ struct LoadedVersion {
   std::shared_ptr<ResponseCache> cache;    // null: switched off
   std::vector<InferInput> background;      // what explanations compare with, in the form of the inputs; may be empty
   std::uint32_t remote_runs = 0;           // Model::remote_runs()
+  /// The model's other functions, ascending by name; scheduled and measured by themselves.
+  std::vector<std::unique_ptr<LoadedVersion>> functions;
   RunCost cost;
   Lane lane;                                 // the scheduler's own
   std::atomic<std::uint32_t> waiting{0};     // requests queued for the executor
@@ -50,5 +52,9 @@ struct LoadedVersion {
 };
 
 using VersionHandle = std::shared_ptr<LoadedVersion>;
+
+/// The version as requests for one of its functions hold it; an empty name means the main one. Keeps the whole alive.
+/// Errors: kInvalidArgument with error_reason::kNoFunction, naming those there are.
+[[nodiscard]] Result<VersionHandle> find_function(VersionHandle version, std::string_view name);
 
 }  // namespace protean

@@ -77,6 +77,9 @@ class LifeCycle {
   /// Nothing queued and nothing loading.
   [[nodiscard]] bool quiet() const noexcept { return queue_.empty() && in_progress_.empty(); }
   [[nodiscard]] std::vector<VersionStatus> statuses(TimePoint now) const;
+  /// Of one model; `version`: a number, an alias, or empty for all.  Errors: kNotFound, as explain() words it.
+  [[nodiscard]] Result<std::vector<VersionStatus>> versions_of(std::string_view model, std::string_view version,
+                                                               TimePoint now) const;
   [[nodiscard]] std::vector<Alias> aliases(std::string_view model) const;
   /// Why `version` of `model` cannot be had now.
   [[nodiscard]] Error explain(std::string_view model, std::string_view version, TimePoint now) const;

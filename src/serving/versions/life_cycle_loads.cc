@@ -285,6 +285,7 @@ void LifeCycle::fail_load(const VersionKey& key, const Error& error, TimePoint n
   leave_queue(coming);
   ++coming.attempts;
   coming.reason = error.message;
+  coming.error = error.code;
   coming.bytes = 0;
   coming.patience_ends = kNever;
   version.forced = false;

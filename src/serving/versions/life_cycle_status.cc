@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "core/error_reason.h"
 #include "serving/scheduling/scheduling_status.h"
 #include "serving/versions/life_cycle.h"
 
@@ -79,6 +80,7 @@ void LifeCycle::describe(const ModelRecord& model, const VersionRecord& version,
     return;
   }
   row.reason = reason_not_ready(model, version, now);
+  if (coming == Life::kFailed || coming == Life::kRetryWait) row.error = version.coming->error;
   row.state = VersionState::kUnavailable;
   if (version.coming && (coming == Life::kQueued || is_in_progress(coming))) {
     row.state = VersionState::kLoading;
@@ -102,6 +104,25 @@ std::vector<VersionStatus> LifeCycle::statuses(TimePoint now) const {
       describe(model, version, now, row);
     }
   }
+  return rows;
+}
+
+Result<std::vector<VersionStatus>> LifeCycle::versions_of(std::string_view name, std::string_view text,
+                                                          TimePoint now) const {
+  const auto found = models_.find(name);
+  if (found == models_.end() || found->second.versions.empty()) return tl::unexpected(explain(name, {}, now));
+  const ModelRecord& model = found->second;
+  std::uint64_t only = parse_uint64(text).value_or(0);
+  if (const auto alias = model.aliases.find(std::string(text)); alias != model.aliases.end()) only = alias->second;
+  std::vector<VersionStatus> rows;
+  for (const auto& [number, version] : model.versions) {
+    if (!text.empty() && number != only) continue;
+    VersionStatus& row = rows.emplace_back();
+    row.model = found->first;
+    row.version = std::to_string(number);
+    describe(model, version, now, row);
+  }
+  if (rows.empty()) return tl::unexpected(explain(name, text, now));
   return rows;
 }
 
@@ -132,9 +153,10 @@ Error LifeCycle::explain(std::string_view name, std::string_view text, TimePoint
       for (const auto& [known, model] : models_) names.push_back(known);
       nearest = nearest_name(name, names);
     }
-    return fail(Code::kNotFound, fmt::format("model '{}' not found{}", printable(name),
-                                             nearest ? fmt::format("; did you mean '{}'?", *nearest)
-                                                     : fmt::format("; {} models are known", models_.size())))
+    return fail_as(error_reason::kNoModel, Code::kNotFound,
+                   fmt::format("model '{}' not found{}", printable(name),
+                               nearest ? fmt::format("; did you mean '{}'?", *nearest)
+                                       : fmt::format("; {} models are known", models_.size())))
         .value();
   }
   const ModelRecord& model = found->second;
@@ -144,9 +166,9 @@ Error LifeCycle::explain(std::string_view name, std::string_view text, TimePoint
     if (alias == model.aliases.end()) {
       std::vector<std::string> names;
       for (const auto& [known, version] : model.aliases) names.push_back(known);
-      return fail(Code::kNotFound,
-                  fmt::format("model '{}' has no alias '{}'; it has {}", printable(name), printable(text),
-                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))))
+      return fail_as(error_reason::kNoAlias, Code::kNotFound,
+                     fmt::format("model '{}' has no alias '{}'; it has {}", printable(name), printable(text),
+                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))))
           .value();
     }
     number = alias->second;
@@ -161,13 +183,15 @@ Error LifeCycle::explain(std::string_view name, std::string_view text, TimePoint
   if (version == model.versions.end()) {
     std::vector<std::uint64_t> numbers;
     for (const auto& [known, record] : model.versions) numbers.push_back(known);
-    return fail(Code::kNotFound, fmt::format("model '{}' has no version {}; it has {}", printable(name),
-                                             printable(text, 32), fmt::join(numbers, ", ")))
+    return fail_as(error_reason::kNoVersion, Code::kNotFound,
+                   fmt::format("model '{}' has no version {}; it has {}", printable(name), printable(text, 32),
+                               fmt::join(numbers, ", ")))
         .value();
   }
   const std::string which = text.empty() ? "" : fmt::format(" version {}", printable(text, 32));
-  return fail(Code::kUnavailable, fmt::format("model '{}'{} is not ready: {}", printable(name), which,
-                                              reason_not_ready(model, version->second, now)))
+  return fail_as(error_reason::kNotReady, Code::kUnavailable,
+                 fmt::format("model '{}'{} is not ready: {}", printable(name), which,
+                             reason_not_ready(model, version->second, now)))
       .value();
 }
 

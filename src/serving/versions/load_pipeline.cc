@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 
@@ -24,41 +25,71 @@ std::vector<std::filesystem::path> warm_up_folders(const FoundVersion& found) {
   return {folder, folder.parent_path()};
 }
 
+std::unique_ptr<LoadedVersion> begin_version(const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics) {
+  auto version = std::make_unique<LoadedVersion>();
+  version->model_name = job.found.model;
+  version->version = job.found.version;
+  version->version_text = std::to_string(job.found.version);
+  version->config = job.config;
+  version->metrics = metrics;
+  return version;
+}
+
+/// What its model says about it, and whether its requests can share runs.
+Status learn_facts(const LoadPipeline& pipeline, const LoadJob& job, LoadedVersion& version) {
+  auto signature = with_columns(version.model->signature(), job.config->columns);
+  if (!signature) return fail(signature.error().code, "[[columns]] in protean.toml: " + signature.error().message);
+  version.signature = std::make_shared<const Signature>(*std::move(signature));
+  version.notes = version.model->load_notes();
+  version.remote_runs = version.model->remote_runs();
+  if (job.config->batch.mode == BatchConfig::Mode::kOff) {
+    version.batch.reason = "switched off";
+  } else if (pipeline.probe) {
+    version.batch = pipeline.probe(*version.model);
+  }
+  return {};
+}
+
+/// The model's other functions, warmed by generated requests: recorded and replayed ones are the main function's.
+Status add_functions(const LoadPipeline& pipeline, const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics,
+                     LoadedVersion& version) {
+  for (auto& model : version.model->take_functions()) {
+    auto function = begin_version(job, metrics);
+    function->model = std::move(model);
+    TRY_STATUS(learn_facts(pipeline, job, *function));
+    function->threading = version.threading;
+    const std::string name = function->signature->function;
+    auto warmed = warm_up(*function, {{}, {}, {}}, *pipeline.clock);
+    if (!warmed) return fail(warmed.error().code, fmt::format("function '{}': {}", name, warmed.error().message));
+    for (auto& note : *warmed) version.notes.push_back(fmt::format("function '{}': {}", name, note));
+    version.functions.push_back(std::move(function));
+  }
+  std::ranges::sort(version.functions, {}, [](const auto& function) { return function->signature->function; });
+  return {};
+}
+
 Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics,
                          const std::function<void()>& warming, std::function<void()> destroyed) {
   const FoundVersion& found = job.found;
-  auto version = std::make_unique<LoadedVersion>();
-  version->model_name = found.model;
-  version->version = found.version;
-  version->version_text = std::to_string(found.version);
-  version->config = job.config;
-  version->metrics = metrics;
+  auto version = begin_version(job, metrics);
   const auto load_with = [&](std::uint32_t threads) -> Result<std::unique_ptr<Model>> {
     if (pipeline.check_files && files_fingerprint(found) != found.files_fingerprint) {
       return fail(Code::kAborted, "its files are being changed");
     }
     return found.backend->load({found.model, version->version_text, found.path, found.folder},
-                               {threads, job.config->python});
+                               {threads, job.config->python, job.config->tensorflow});
   };
   const TimePoint start = pipeline.clock->now();
   TRY(version->model, load_with(job.config->intra_op_threads));
   const Duration load_time = pipeline.clock->now() - start;
-  auto signature = with_columns(version->model->signature(), job.config->columns);
-  if (!signature) return fail(signature.error().code, "[[columns]] in protean.toml: " + signature.error().message);
-  version->signature = std::make_shared<const Signature>(*std::move(signature));
-  version->notes = version->model->load_notes();
-  version->remote_runs = version->model->remote_runs();
-  if (job.config->batch.mode == BatchConfig::Mode::kOff) {
-    version->batch.reason = "switched off";
-  } else if (pipeline.probe) {
-    version->batch = pipeline.probe(*version->model);
-  }
+  TRY_STATUS(learn_facts(pipeline, job, *version));
   warming();
   if (version->remote_runs == 0) {
     settle_threading(*version, pipeline.scaling, {load_with, load_time, job.spare_bytes, job.before});
   }
   TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
   for (auto& note : warmed) version->notes.push_back(std::move(note));
+  TRY_STATUS(add_functions(pipeline, job, metrics, *version));
   TRY(version->background, read_background(warm_up_folders(found), pipeline.decode, *version->signature));
   if (job.config->warm_up.replayed_max > 0) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);

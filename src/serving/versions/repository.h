@@ -91,6 +91,9 @@ class Repository {
   [[nodiscard]] Result<std::vector<VersionHandle>> ready_versions(std::string_view model) const;
   /// One row per known version, ascending by name and number.  Thread-safe.
   [[nodiscard]] std::vector<VersionStatus> statuses() const;
+  /// The rows of one model; `version`: a number, an alias, or empty for all.
+  /// Errors: kNotFound with a reason of core/error_reason.h.  Thread-safe.
+  [[nodiscard]] Result<std::vector<VersionStatus>> versions_of(std::string_view model, std::string_view version) const;
   [[nodiscard]] std::vector<IgnoredPath> ignored() const;
   /// Of one model, or of all when empty.  Thread-safe.
   [[nodiscard]] std::vector<Alias> aliases(std::string_view model) const;

@@ -64,6 +64,11 @@ std::vector<VersionStatus> Repository::statuses() const {
   return life_.statuses(parts_.clock->now());
 }
 
+Result<std::vector<VersionStatus>> Repository::versions_of(std::string_view model, std::string_view version) const {
+  const std::lock_guard lock(mutex_);
+  return life_.versions_of(model, version, parts_.clock->now());
+}
+
 std::vector<IgnoredPath> Repository::ignored() const {
   const std::lock_guard lock(mutex_);
   return ignored_;

@@ -73,6 +73,7 @@ struct Incarnation {
   std::pair<int, std::uint64_t> queue_place{};
   std::string actor;
   std::string reason;
+  std::optional<Code> error;  // of the attempt that failed last
   VersionHandle handle;
 };
 
