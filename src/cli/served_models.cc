@@ -74,7 +74,8 @@ Result<ModelEntry> read_entry(const TomlEntry& named, const std::filesystem::pat
 
 /// `[versions]` becomes `[served.NAME.versions]`.
 void append_tables(std::string& out, std::string_view name, const ModelConfig& config) {
-  for (const auto line : split(format_model_config(config), '\n')) {
+  const std::string tables = format_model_config(config);
+  for (const auto line : split(tables, '\n')) {
     if (line.starts_with('[')) {
       out += fmt::format("\n[served.{}.{}\n", name, line.substr(1));
     } else if (!line.empty()) {
