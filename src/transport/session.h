@@ -28,6 +28,8 @@ struct TransportContext {
   const Clock* clock = &Clock::system();
   /// Counters by cause, made once: see transport_metrics.h.
   struct TransportMetrics* metrics = nullptr;
+  /// For whoever only passes messages on: `content-encoding` of requests is not undone, and answers are not coded.
+  bool keeps_coding = false;
 };
 
 /// One connection as its session sees it.  Loop-thread only, except post() and in_loop().

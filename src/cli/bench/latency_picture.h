@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "cli/load/latency_histogram.h"
+#include "base/latency_histogram.h"
 #include "cli/start_up_card.h"
 
 namespace protean {

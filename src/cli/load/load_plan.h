@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "cli/load/arrivals.h"
-#include "cli/load/latency_histogram.h"
+#include "base/latency_histogram.h"
 #include "transport/client/client_connection.h"
 
 namespace protean {

@@ -108,6 +108,12 @@ ClientReply ClientConnection::no_room() {
   return reply;
 }
 
+ClientReply ClientConnection::empty_reply(const SendOptions& options) {
+  ClientReply reply;
+  if (options.memory != nullptr) reply.memory = std::make_shared<Reservation>(*options.memory);
+  return reply;
+}
+
 void ClientConnection::write(Slice bytes) { write(std::move(bytes), {}); }
 
 void ClientConnection::write(Slice first, Slice second) {

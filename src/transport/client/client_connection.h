@@ -31,9 +31,12 @@ struct ClientTarget {
 [[nodiscard]] Result<ClientTarget> resolve_target(const std::string& host, std::uint16_t port);
 
 /// `deadline`: when expire() gives the request up.  `keep_max`: bytes of the body to keep.
+/// `memory`: what they are charged to; it outlives the reply.
 struct SendOptions {
   TimePoint deadline = kNever;
   std::size_t keep_max = 0;
+  bool keep_fields = false;
+  MemoryBudget* memory = nullptr;
 };
 
 /// Called by its loop's thread only. Callbacks come from within the loop, expire() and close(), never from within
@@ -73,6 +76,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   /// What send() answers without room().
   [[nodiscard]] static ClientReply no_room();
+  /// An empty one that keeps what `options` ask for.
+  [[nodiscard]] static ClientReply empty_reply(const SendOptions& options);
   /// Queues bytes and writes what the socket takes at once.
   void write(Slice bytes);
   void write(Slice first, Slice second);

@@ -56,14 +56,16 @@ ClientRequest make_http_request(const RequestLine& line, Slice body) {
   if (!body.empty() || line.method == "POST") add("content-length", fmt::format("{}", body.size()));
   request.http1_head += "\r\n";
   request.body = std::move(body);
+  request.head_only = line.method == "HEAD";
   return request;
 }
 
 ClientRequest make_grpc_request(std::string_view authority, std::string_view path, const Slice& message,
-                                Duration timeout) {
+                                Duration timeout, const std::vector<std::pair<std::string, std::string>>& metadata) {
   ClientRequest request;
   request.fields = {{":method", "POST"},          {":scheme", "http"}, {":authority", std::string(authority)},
                     {":path", std::string(path)}, {"te", "trailers"},  {"content-type", "application/grpc"}};
+  for (const auto& [name, value] : metadata) request.fields.emplace_back(lower(name), value);
   if (timeout > Duration::zero()) request.fields.emplace_back("grpc-timeout", grpc_timeout(timeout));
   request.body = length_prefixed(message);
   return request;
@@ -71,8 +73,12 @@ ClientRequest make_grpc_request(std::string_view authority, std::string_view pat
 
 void add_body(ClientReply& reply, std::string_view bytes, std::size_t keep_max) {
   const std::size_t kept_max = reply.status >= 400 ? std::max(keep_max, kFailureBodyKept) : keep_max;
+  const bool whole = reply.body.size() == reply.body_bytes;
   reply.body_bytes += bytes.size();
-  if (reply.body.size() < kept_max) reply.body += bytes.substr(0, kept_max - reply.body.size());
+  if (!whole || reply.body.size() >= kept_max) return;
+  const std::string_view kept = bytes.substr(0, kept_max - reply.body.size());
+  if (reply.memory && !reply.memory->grow_to(reply.body.size() + kept.size())) return;
+  reply.body += kept;
 }
 
 }  // namespace protean

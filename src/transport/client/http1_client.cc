@@ -20,8 +20,9 @@ constexpr std::uint32_t kHeadBytesMax = 64 << 10;
 /// For one response; make a new one for the next.
 class ResponseParser final : public http::basic_parser<false> {
  public:
-  ResponseParser(ClientReply& reply, std::size_t keep_max) : reply_(reply), keep_max_(keep_max) {
+  ResponseParser(ClientReply& reply, const SendOptions& options, bool head_only) : reply_(reply), options_(options) {
     eager(true);
+    skip(head_only);
     body_limit(boost::none);
     header_limit(kHeadBytesMax);
   }
@@ -29,11 +30,15 @@ class ResponseParser final : public http::basic_parser<false> {
  private:
   void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int status, string_view, int, error_code&) override { reply_.status = status; }
-  void on_field_impl(http::field, string_view, string_view, error_code&) override {}
-  void on_header_impl(error_code&) override {}
+  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+    if (!options_.keep_fields) return;
+    auto& kept = in_body_ ? reply_.trailers : reply_.fields;
+    kept.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+  }
+  void on_header_impl(error_code&) override { in_body_ = true; }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view bytes, error_code&) override {
-    add_body(reply_, {bytes.data(), bytes.size()}, keep_max_);
+    add_body(reply_, {bytes.data(), bytes.size()}, options_.keep_max);
     return bytes.size();
   }
   void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
@@ -43,7 +48,8 @@ class ResponseParser final : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 
   ClientReply& reply_;
-  const std::size_t keep_max_;
+  const SendOptions options_;
+  bool in_body_ = false;
 };
 
 class Http1Client final : public ClientConnection {
@@ -56,6 +62,7 @@ class Http1Client final : public ClientConnection {
     if (room() == 0) return done(no_room());
     options_ = options;
     done_ = std::move(done);
+    head_only_ = request->head_only;
     begin_reply();
     const auto& head = request->http1_head;
     Slice first{request, std::as_bytes(std::span(head)), 0};
@@ -70,9 +77,9 @@ class Http1Client final : public ClientConnection {
 
  private:
   void begin_reply() {
-    reply_ = {};
+    reply_ = empty_reply(options_);
     rest_.clear();
-    parser_.emplace(reply_, options_.keep_max);
+    parser_.emplace(reply_, options_, head_only_);
   }
 
   void on_bytes(std::span<const std::byte> bytes) override {
@@ -99,8 +106,8 @@ class Http1Client final : public ClientConnection {
 
   /// A 1xx answer is followed by the real one.
   void begin_interim() {
-    reply_ = {};
-    parser_.emplace(reply_, options_.keep_max);
+    reply_ = empty_reply(options_);
+    parser_.emplace(reply_, options_, head_only_);
   }
 
   void on_end() override {
@@ -129,6 +136,7 @@ class Http1Client final : public ClientConnection {
   }
 
   SendOptions options_;
+  bool head_only_ = false;
   Done done_;
   ClientReply reply_;
   std::optional<ResponseParser> parser_;

@@ -61,7 +61,8 @@ class Http2Client final : public ClientConnection {
 
   void send(std::shared_ptr<const ClientRequest> request, SendOptions options, Done done) override {
     if (room() == 0) return done(no_room());
-    auto stream = std::make_unique<Stream>(Stream{std::move(request), std::move(done), options, {}, 0});
+    auto stream =
+        std::make_unique<Stream>(Stream{std::move(request), std::move(done), options, empty_reply(options), 0});
     std::vector<nghttp2_nv> fields;
     fields.reserve(stream->request->fields.size());
     for (const auto& [name, value] : stream->request->fields) fields.push_back(field(name, value));
@@ -132,6 +133,10 @@ class Http2Client final : public ClientConnection {
     if (name == ":status") stream->reply.status = static_cast<int>(parse_uint64(value).value_or(0));
     if (name == "grpc-status") stream->reply.grpc_status = static_cast<int>(parse_uint64(value).value_or(2));
     if (name == "grpc-message") stream->reply.grpc_message = decode_message(value);
+    if (stream->options.keep_fields && !name.starts_with(':')) {
+      const bool trailer = frame->headers.cat == NGHTTP2_HCAT_HEADERS && stream->reply.status >= 200;
+      (trailer ? stream->reply.trailers : stream->reply.fields).emplace_back(name, value);
+    }
     return 0;
   }
 

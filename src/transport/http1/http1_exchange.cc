@@ -35,7 +35,7 @@ bool Http1Exchange::move_on(State from, State to) noexcept { return state_.compa
 
 void Http1Exchange::respond(Response response) {
   if (!move_on(State::kOpen, State::kDone)) return;
-  encode_response(request_.head, response);
+  if (!link_->keeps_coding) encode_response(request_.head, response);
   send(Kind::kWhole, std::move(response));
 }
 

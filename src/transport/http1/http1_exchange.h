@@ -31,10 +31,11 @@ class AnswerSink {
 /// What the exchanges of a connection share with it; the connection cuts it when it closes.
 struct Http1Link {
   Http1Link(std::shared_ptr<SessionHost> h, AnswerSink* s)
-      : host(std::move(h)), clock(host->context().clock), sink(s) {}
+      : host(std::move(h)), clock(host->context().clock), keeps_coding(host->context().keeps_coding), sink(s) {}
   const std::shared_ptr<SessionHost> host;
   const Clock* const clock;  // host.context() may be gone once the connection is
-  AnswerSink* sink;          // loop-thread only; nullptr once cut
+  const bool keeps_coding;
+  AnswerSink* sink;  // loop-thread only; nullptr once cut
   std::atomic<bool> closed{false};
   CancelSignal left;  // closed, or half-closed by a client that is taken to be gone
 };

@@ -141,7 +141,8 @@ std::optional<Refusal> Http1Session::prepare_body() {
                    "body_too_large"};
   }
   coding_.reset();
-  if (const auto field = parser_->head().headers.find("content-encoding")) {
+  const auto field = parser_->head().headers.find("content-encoding");
+  if (field && !context_.keeps_coding) {
     auto coding = parse_content_encoding(*field);
     if (!coding) return Refusal{content_coding_status(coding.error().code), coding.error().message, "unsupported"};
     coding_ = *coding;

@@ -56,7 +56,7 @@ void WholeExchange::respond(Response response) {
   bool compressed = false;
   if (head_.wire == Wire::kGrpc) {
     compressed = compress_message(coding_, response);
-  } else {
+  } else if (!coding_.as_is) {
     encode_response(head_, response);
   }
   StreamHandle::send(CommandKind::kRespond, std::move(response), compressed);

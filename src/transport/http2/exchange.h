@@ -46,6 +46,7 @@ class StreamHandle {
 /// How answers are coded for the client that asked.
 struct AnswerCoding {
   bool grpc_gzip = false;  // gRPC: the request came in gzip and the client takes it
+  bool as_is = false;      // HTTP: answers are passed on, not coded
 };
 
 /// A request that has arrived whole.

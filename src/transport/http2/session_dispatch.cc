@@ -40,6 +40,7 @@ void Http2Session::hand_out(Stream& stream) {
     return refuse(stream, {content_coding_status(code), body.error().message, cause});
   }
   stream.phase = Phase::kHandled;
+  stream.answer_coding.as_is = host_.context().keeps_coding;
   auto exchange =
       std::make_shared<WholeExchange>(mailbox_, stream.id, std::move(stream.reader.head), stream.answer_coding);
   exchange->complete(*std::move(body), now_);

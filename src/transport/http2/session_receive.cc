@@ -197,7 +197,7 @@ void Http2Session::begin_body(Stream& stream, bool ended) {
   if (length && *length > bytes_max) {
     return refuse(stream, {413, body_too_large(*length, bytes_max), "body_too_large"});
   }
-  if (!stream.is_grpc) {
+  if (!stream.is_grpc && !host_.context().keeps_coding) {
     const auto coding = parse_content_encoding(stream.reader.head.headers.find("content-encoding").value_or(""));
     if (!coding) {
       return refuse(stream, {content_coding_status(coding.error().code),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The promised resolution, at every size of value.
-#include "cli/load/latency_histogram.h"
+#include "base/latency_histogram.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bucket arithmetic. Below 128 ns a bucket holds one value; above, the upper 8 bits of the value name its bucket.
-#include "cli/load/latency_histogram.h"
+#include "base/latency_histogram.h"
 
 #include <algorithm>
 #include <bit>
