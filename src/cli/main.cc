@@ -7,21 +7,24 @@
 
 #include "base/text.h"
 #include "cli/bench/bench.h"
+#include "cli/migrate/migrate.h"
 #include "cli/serve.h"
 #include "cli/tune/tune.h"
 
 namespace {
 
-constexpr char kHelp[] = "protean " PROTEAN_VERSION
-                         " - a model server\n\n"
-                         "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
-                         "  protean bench MODEL      load a model and show throughput and latencies\n"
-                         "  protean tune PATH        find the best batch size and threads for an objective\n"
-                         "  protean COMMAND --help   all options, with examples\n"
-                         "  protean --version        print the version\n";
+constexpr char kHelp[] =
+    "protean " PROTEAN_VERSION
+    " - a model server\n\n"
+    "  protean serve FOLDER     serve every model in FOLDER on http://127.0.0.1:8080\n"
+    "  protean bench MODEL      load a model and show throughput and latencies\n"
+    "  protean tune PATH        find the best batch size and threads for an objective\n"
+    "  protean migrate          prove that a new server answers like the old one, then move traffic\n"
+    "  protean COMMAND --help   all options, with examples\n"
+    "  protean --version        print the version\n";
 
 int unknown_command(const std::string& command) {
-  const std::vector<std::string> commands = {"serve", "bench", "tune", "help", "--help", "--version"};
+  const std::vector<std::string> commands = {"serve", "bench", "tune", "migrate", "help", "--help", "--version"};
   const auto nearest = protean::nearest_name(command, commands);
   std::fprintf(stderr, "protean: unknown command '%s'%s\n", protean::printable(command).c_str(),
                nearest ? ("; did you mean '" + *nearest + "'?").c_str() : "; see protean --help");
@@ -36,6 +39,7 @@ int main(int argc, char** argv) {
   if (command == "serve") return protean::run_serve(std::span(args).subspan(1));
   if (command == "bench") return protean::run_bench(std::span(args).subspan(1));
   if (command == "tune") return protean::run_tune(std::span(args).subspan(1));
+  if (command == "migrate") return protean::run_migrate(std::span(args).subspan(1));
   if (command == "--help" || command == "-h" || command == "help") {
     std::fputs(kHelp, args.empty() ? stderr : stdout);
     return args.empty() ? 2 : 0;

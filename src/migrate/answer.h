@@ -23,9 +23,7 @@ inline constexpr std::size_t kSides = 2;
 
 [[nodiscard]] constexpr Side other(Side side) noexcept { return side == Side::kFrom ? Side::kTo : Side::kFrom; }
 [[nodiscard]] constexpr std::size_t index_of(Side side) noexcept { return static_cast<std::size_t>(side); }
-[[nodiscard]] constexpr std::string_view side_name(Side side) noexcept {
-  return side == Side::kFrom ? "from" : "to";
-}
+[[nodiscard]] constexpr std::string_view side_name(Side side) noexcept { return side == Side::kFrom ? "from" : "to"; }
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 

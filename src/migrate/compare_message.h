@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two protobuf messages of the same type, field by field through their descriptors, with room for types that have an
-// equality of their own (tensors). Order of map entries does not matter; fields that we do not know are compared as bytes.
+// equality of their own (tensors). Order of map entries does not matter; fields that we do not know are compared as
+// bytes.
 #pragma once
 
 #include <functional>
@@ -15,11 +16,11 @@ namespace protean::migrate {
 
 /// Compares two messages of one type itself and returns true, or leaves them to the general rules.
 class MessageWalk;
-using OwnRule = std::function<bool(MessageWalk&, const Path&, const google::protobuf::Message&,
-                                   const google::protobuf::Message&)>;
+using OwnRule =
+    std::function<bool(MessageWalk&, const Path&, const google::protobuf::Message&, const google::protobuf::Message&)>;
 
-/// Floats and doubles within `tolerance`, everything else exactly. A field named `error_message` that differs is of kind
-/// kText, whatever lies below or in a field named `version` of kind kVersion.
+/// Floats and doubles within `tolerance`, everything else exactly. A field named `error_message` that differs is of
+/// kind kText, whatever lies below or in a field named `version` of kind kVersion.
 class MessageWalk {
  public:
   /// Both outlive the walk.

@@ -42,11 +42,15 @@ Response answer_control(Migration& migration, const RequestHead& head, const Sli
     return make_response(200, "application/json", Slice::of(format_report_json(make_report(migration))));
   }
   if (head.path == "/weight" && head.method == "PUT") return set_weight(migration, head, body);
-  if (head.path == "/" || head.path == "/status" || head.path == "/weight") {
-    return refusal(405, fmt::format("{} {}: expected GET /, GET /status or PUT /weight", printable(head.method),
-                                    printable(head.path)));
+  if (head.path == "/report" && head.method == "POST") {
+    migration.wish_report();
+    return make_response(202, "application/json", Slice::of("{}"));
   }
-  return refusal(404, fmt::format("path {}: expected /, /status or /weight", printable(head.path)));
+  if (head.path == "/" || head.path == "/status" || head.path == "/weight" || head.path == "/report") {
+    return refusal(405, fmt::format("{} {}: expected GET /, GET /status, PUT /weight or POST /report",
+                                    printable(head.method), printable(head.path)));
+  }
+  return refusal(404, fmt::format("path {}: expected /, /status, /weight or /report", printable(head.path)));
 }
 
 Result<double> parse_weight(std::string_view json) {

@@ -8,7 +8,8 @@
 namespace protean::migrate {
 
 /// GET `/` (HTML), GET `/status` (JSON), PUT `/weight` with `{"to": 0.25}` (JSON of the new weight).
-/// Requests that a web page makes (they carry `origin`) may not change anything.  Thread-safe.
+/// POST `/report`: the report's files are written soon (202).  Requests that a web page makes (they carry `origin`) may
+/// not change anything.  Thread-safe.
 [[nodiscard]] Response answer_control(Migration& migration, const RequestHead& head, const Slice& body);
 
 /// The weight in such a body.  Errors: kInvalidArgument.

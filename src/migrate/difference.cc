@@ -12,11 +12,11 @@
 namespace protean::migrate {
 namespace {
 
-constexpr std::array<std::string_view, kDifferenceKinds> kKindNames = {
-    "status", "header", "text", "type", "dtype", "shape", "value", "missing", "extra", "version", "unreadable",
-    "formatting"};
-constexpr std::array<std::string_view, kVerdicts> kVerdictNames = {
-    "equal", "formatting only", "within tolerance", "different", "old side failed", "new side failed"};
+constexpr std::array<std::string_view, kDifferenceKinds> kKindNames = {"status", "header",  "text",       "type",
+                                                                       "dtype",  "shape",   "value",      "missing",
+                                                                       "extra",  "version", "unreadable", "formatting"};
+constexpr std::array<std::string_view, kVerdicts> kVerdictNames = {"equal",     "formatting only", "within tolerance",
+                                                                   "different", "old side failed", "new side failed"};
 
 }  // namespace
 

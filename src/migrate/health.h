@@ -18,8 +18,8 @@ class Health {
   static constexpr Duration kRestMin = std::chrono::milliseconds(100);
   static constexpr Duration kRestMax = std::chrono::seconds(5);
 
-  /// False while it rests. When a rest is over, true for one caller, whose request is the trial; the others wait for the
-  /// next rest to end.
+  /// False while it rests. When a rest is over, true for one caller, whose request is the trial; the others wait for
+  /// the next rest to end.
   [[nodiscard]] bool may_try(TimePoint now) {
     const std::lock_guard lock(mutex_);
     if (rest_ == Duration::zero()) return true;
@@ -52,8 +52,8 @@ class Health {
 
  private:
   mutable std::mutex mutex_;
-  Duration rest_{};    // guarded by mutex_; zero: up
-  TimePoint until_{};  // guarded by mutex_; end of the rest
+  Duration rest_{};        // guarded by mutex_; zero: up
+  TimePoint until_{};      // guarded by mutex_; end of the rest
   bool on_trial_ = false;  // guarded by mutex_
 };
 

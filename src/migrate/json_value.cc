@@ -54,7 +54,10 @@ class Reader {
     switch (peek()) {
       case '{': return read_object(out, depth);
       case '[': return read_array(out, depth);
-      case '"': out.kind = Kind::kString; TRY_STATUS(skip_string()); break;
+      case '"':
+        out.kind = Kind::kString;
+        TRY_STATUS(skip_string());
+        break;
       case 't':
       case 'f':
         out.kind = Kind::kBool;

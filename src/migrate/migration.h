@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +54,9 @@ class Migration {
   /// A side could not be reached or broke off; it answered. Changes are logged and noted.
   void side_failed(Side side, const Error& error, TimePoint now);
   void side_answered(Side side);
+  /// Somebody wants the report's files written now; take_report_wish() says so once.
+  void wish_report() noexcept { report_wanted_ = true; }
+  [[nodiscard]] bool take_report_wish() noexcept { return report_wanted_.exchange(false); }
   /// For the guard.
   void observe_answer(bool error);
   void observe_comparison(bool different);
@@ -66,6 +70,7 @@ class Migration {
   Split split_;
   std::array<Health, kSides> health_;
   Guard guard_;
+  std::atomic<bool> report_wanted_{false};
 };
 
 /// Whether a client would take the answer for a failure of the server: HTTP 5xx, or gRPC UNKNOWN, DEADLINE_EXCEEDED,

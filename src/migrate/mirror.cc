@@ -109,6 +109,9 @@ void Mirror::compare(const Job& job) {
   const Sample& sample = job.sample;
   const bool mirrored_to = sample.answered_by == Side::kFrom;
   Comparison comparison;
+  if (job.mirrored.error && job.mirrored.error->code == Code::kCancelled) {
+    return migration_.statistics().dropped(sample.call);  // we are stopping, the side is not to blame
+  }
   if (job.mirrored.error) {
     const Path path{nullptr, "connection", 0};
     const std::string& why = job.mirrored.error->message;
@@ -129,8 +132,10 @@ void Mirror::keep_example(const Job& job, const Comparison& comparison) {
   Example example;
   example.call = job.sample.call;
   example.verdict = comparison.verdict();
-  example.line = printable(fmt::format("{} {}{}{}", head.method, head.path, head.query.empty() ? "" : "?", head.query), 300);
-  example.request = migration_.dialect().describe(head, job.sample.exchange->body(), migration_.options().example_bytes_max);
+  example.line =
+      printable(fmt::format("{} {}{}{}", head.method, head.path, head.query.empty() ? "" : "?", head.query), 300);
+  example.request =
+      migration_.dialect().describe(head, job.sample.exchange->body(), migration_.options().example_bytes_max);
   example.differences = comparison.differences();
   example.at = std::chrono::system_clock::now();
   migration_.statistics().add_example(std::move(example));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The other side's answer, asked for and compared behind the client's back. The client's answer is gone by then; nothing
-// here can slow it. What cannot be kept up with is dropped and counted.
+// The other side's answer, asked for and compared behind the client's back. The client's answer is gone by then;
+// nothing here can slow it. What cannot be kept up with is dropped and counted.
 #pragma once
 
 #include <array>

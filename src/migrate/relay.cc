@@ -16,8 +16,9 @@ namespace protean::migrate {
 namespace {
 
 constexpr std::array<std::string_view, 11> kHopByHop = {
-    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te",  "trailer",
-    "transfer-encoding", "upgrade", "content-length", "date", "expect"};
+    "connection", "keep-alive",        "proxy-connection", "proxy-authenticate", "te",
+    "trailer",    "transfer-encoding", "upgrade",          "content-length",     "date",
+    "expect"};
 
 bool may_ask_other(const Error& error) noexcept {
   return error.code == Code::kUnavailable || error.code == Code::kInternal;
@@ -101,8 +102,7 @@ void Relay::give_up(const CallPtr& call) {
     response.grpc_code = late ? Code::kDeadlineExceeded : Code::kUnavailable;
     response.grpc_message = message;
   } else {
-    response = make_response(late ? 504 : 502, "application/json",
-                             Slice::of(migration_.dialect().error_body(message)));
+    response = make_response(late ? 504 : 502, "application/json", Slice::of(migration_.dialect().error_body(message)));
   }
   call->exchange->respond(std::move(response));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report as one page that loads nothing and runs nothing: it can be mailed, archived, read on a phone and in the dark.
-// Everything that comes from a request or an answer is escaped.
+// The report as one page that loads nothing and runs nothing: it can be mailed, archived, read on a phone and in the
+// dark. Everything that comes from a request or an answer is escaped.
 #include <fmt/format.h>
 
 #include <string_view>
@@ -101,9 +101,10 @@ std::string cards(const Report& report) {
   out += card("Failed over", fmt::format("{}", figures.failed_over[0] + figures.failed_over[1]));
   out += card("Samples dropped", fmt::format("{}", report.total.dropped));
   out += "</div>\n<h2>Weight of the new side</h2>\n";
-  return out + fmt::format("<progress class=\"weight\" max=\"1\" value=\"{0:g}\"></progress><p>{1:g} % of the requests "
-                           "are answered by the new side.</p>\n",
-                           report.weight_to, report.weight_to * 100);
+  return out + fmt::format(
+                   "<progress class=\"weight\" max=\"1\" value=\"{0:g}\"></progress><p>{1:g} % of the requests "
+                   "are answered by the new side.</p>\n",
+                   report.weight_to, report.weight_to * 100);
 }
 
 std::string parity_row(const std::string& name, const ParityRow& row) {

@@ -93,14 +93,14 @@ std::string format_report_json(const Report& report) {
                                 quoted(judgement.good  ? "parity"
                                        : judgement.bad ? "differences"
                                                        : "unknown"),
-                                quoted(judgement.text), quoted(time_text(figures.started)), quoted(time_text(report.at)),
-                                quoted(report.dialect));
+                                quoted(judgement.text), quoted(time_text(figures.started)),
+                                quoted(time_text(report.at)), quoted(report.dialect));
   out += fmt::format(R"(,"sides":{{"from":{},"to":{}}},"weight":{{"to":{}}},"mirror":{},"tolerance":{})",
                      side(Side::kFrom, report.from), side(Side::kTo, report.to), report.weight_to, report.mirror_share,
                      report.tolerance);
-  out += fmt::format(R"(,"requests":{},"failed":{},"failed_over":{{"from":{},"to":{}}},"total":{{{}}})",
-                     figures.requests, figures.failed, figures.failed_over[0], figures.failed_over[1],
-                     format_parity(report.total));
+  out +=
+      fmt::format(R"(,"requests":{},"failed":{},"failed_over":{{"from":{},"to":{}}},"total":{{{}}})", figures.requests,
+                  figures.failed, figures.failed_over[0], figures.failed_over[1], format_parity(report.total));
   out += ",\"rows\":" + format_list(figures.rows, [](const auto& row) {
            return fmt::format(R"({{"model":{},"method":{},{}}})", quoted(row.first.model), quoted(row.first.method),
                               format_parity(row.second));

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kRowsShown = 20;
 constexpr std::size_t kExamplesShown = 3;
+constexpr std::size_t kEventsShown = 3;
 
 std::string name_of(const CallName& call) {
   return call.model.empty() ? call.method : fmt::format("{} {}", call.model, call.method);
@@ -21,10 +22,10 @@ std::string row_line(std::string_view name, const ParityRow& row) {
   const auto times = [](const SideCounts& side) {
     return fmt::format("{:>9} {:>9}", latency_text(side.latency, 0.5), latency_text(side.latency, 0.99));
   };
-  return fmt::format("  {:<32} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}  {}  {}\n", printable(name, 29), row.compared(),
-                     row.count(Verdict::kEqual), row.count(Verdict::kWithinTolerance), row.count(Verdict::kFormatting),
-                     row.count(Verdict::kDifferent), row.one_side_failed(), row.dropped, times(row.sides[0]),
-                     times(row.sides[1]));
+  return fmt::format("  {:<32} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}  {}  {}\n", printable(name, 29),
+                     row.compared(), row.count(Verdict::kEqual), row.count(Verdict::kWithinTolerance),
+                     row.count(Verdict::kFormatting), row.count(Verdict::kDifferent), row.one_side_failed(),
+                     row.dropped, times(row.sides[0]), times(row.sides[1]));
 }
 
 std::string example_lines(const Example& example) {
@@ -60,6 +61,10 @@ std::string format_report_text(const Report& report, std::size_t columns) {
   }
   for (std::size_t i = 0; i < std::min(kExamplesShown, figures.examples.size()); ++i) {
     out += example_lines(figures.examples[i]);
+  }
+  const std::size_t events = figures.events.size();
+  for (std::size_t i = events - std::min(kEventsShown, events); i < events; ++i) {
+    out += fmt::format("  {} {}\n", time_text(figures.events[i].at).substr(11, 8), figures.events[i].text);
   }
   std::string cut;
   for (std::size_t begin = 0; begin < out.size();) {

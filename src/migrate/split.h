@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which side answers: a share of the requests, chosen by hashing a counter, so that the share is met closely, requests of
-// one client are spread, and nothing random is needed. The same generator picks the samples that are mirrored.
+// Which side answers: a share of the requests, chosen by hashing a counter, so that the share is met closely, requests
+// of one client are spread, and nothing random is needed. The same generator picks the samples that are mirrored.
 #pragma once
 
 #include <atomic>

@@ -63,8 +63,8 @@ struct Snapshot {
   std::vector<Example> examples;
   std::vector<Event> events;
   std::uint64_t requests = 0;
-  std::uint64_t failed = 0;                           // clients got an error that is ours: no side answered
-  std::array<std::uint64_t, kSides> failed_over{};    // requests that this side was to answer and the other one did
+  std::uint64_t failed = 0;                         // clients got an error that is ours: no side answered
+  std::array<std::uint64_t, kSides> failed_over{};  // requests that this side was to answer and the other one did
   std::uint64_t comparisons = 0;
   std::chrono::system_clock::time_point started;
 

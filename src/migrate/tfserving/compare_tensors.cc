@@ -177,7 +177,8 @@ class TensorWalk {
     }
     const auto value = [](const TensorProto& t, std::int64_t i) {
       const int last = t.string_val_size() - 1;
-      return last < 0 ? std::string_view() : std::string_view(t.string_val(static_cast<int>(std::min<std::int64_t>(i, last))));
+      return last < 0 ? std::string_view()
+                      : std::string_view(t.string_val(static_cast<int>(std::min<std::int64_t>(i, last))));
     };
     for (std::int64_t i = 0; i < count_; ++i) {
       const auto a = value(from, i);
@@ -200,9 +201,11 @@ class TensorWalk {
     const auto as_double = [](auto v) { return static_cast<double>(v); };
     switch (from.dtype()) {
       case tensorflow::DT_FLOAT:
-        return walk_closely<float>(from, to, [](const auto& t) -> const auto& { return t.float_val(); }, as_double);
+        return walk_closely<float>(
+            from, to, [](const auto& t) -> const auto& { return t.float_val(); }, as_double);
       case tensorflow::DT_DOUBLE:
-        return walk_closely<double>(from, to, [](const auto& t) -> const auto& { return t.double_val(); }, as_double);
+        return walk_closely<double>(
+            from, to, [](const auto& t) -> const auto& { return t.double_val(); }, as_double);
       case tensorflow::DT_HALF: return walk_closely<std::uint16_t>(from, to, halves, half_value);
       case tensorflow::DT_BFLOAT16: return walk_closely<std::uint16_t>(from, to, halves, bfloat16_value);
       case tensorflow::DT_INT32:
@@ -222,17 +225,23 @@ class TensorWalk {
   void compare_wide(const TensorProto& from, const TensorProto& to) {
     switch (from.dtype()) {
       case tensorflow::DT_INT64:
-        return walk_exactly<std::int64_t>(from, to, [](const auto& t) -> const auto& { return t.int64_val(); });
+        return walk_exactly<std::int64_t>(
+            from, to, [](const auto& t) -> const auto& { return t.int64_val(); });
       case tensorflow::DT_UINT32:
-        return walk_exactly<std::uint32_t>(from, to, [](const auto& t) -> const auto& { return t.uint32_val(); });
+        return walk_exactly<std::uint32_t>(
+            from, to, [](const auto& t) -> const auto& { return t.uint32_val(); });
       case tensorflow::DT_UINT64:
-        return walk_exactly<std::uint64_t>(from, to, [](const auto& t) -> const auto& { return t.uint64_val(); });
+        return walk_exactly<std::uint64_t>(
+            from, to, [](const auto& t) -> const auto& { return t.uint64_val(); });
       case tensorflow::DT_BOOL:
-        return walk_exactly<bool>(from, to, [](const auto& t) -> const auto& { return t.bool_val(); });
+        return walk_exactly<bool>(
+            from, to, [](const auto& t) -> const auto& { return t.bool_val(); });
       case tensorflow::DT_COMPLEX64:
-        return compare_complex<float>(from, to, [](const auto& t) -> const auto& { return t.scomplex_val(); });
+        return compare_complex<float>(
+            from, to, [](const auto& t) -> const auto& { return t.scomplex_val(); });
       case tensorflow::DT_COMPLEX128:
-        return compare_complex<double>(from, to, [](const auto& t) -> const auto& { return t.dcomplex_val(); });
+        return compare_complex<double>(
+            from, to, [](const auto& t) -> const auto& { return t.dcomplex_val(); });
       case tensorflow::DT_STRING: return compare_strings(from, to);
       default: return unreadable(from, to, "a type that is compared as bytes");
     }

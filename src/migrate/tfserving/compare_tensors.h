@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two TensorProtos element by element, whichever of their encodings each uses: raw bytes, or the list of its type, whose
-// last value stands for all that follow.
+// Two TensorProtos element by element, whichever of their encodings each uses: raw bytes, or the list of its type,
+// whose last value stands for all that follow.
 #pragma once
 
 #include "migrate/difference.h"

@@ -163,8 +163,7 @@ class TfservingDialect final : public DialectRules {
     compare_grpc_body(out, find_method(request), from, to, tolerance);
   }
 
-  [[nodiscard]] std::string describe(const RequestHead& head, const Slice& body,
-                                     std::size_t bytes_max) const override {
+  [[nodiscard]] std::string describe(const RequestHead& head, const Slice& body, std::size_t bytes_max) const override {
     if (bytes_max == 0) return {};
     const Method* method = find_method(head);
     if (method == nullptr) return printable_lines(body.text(), bytes_max);
