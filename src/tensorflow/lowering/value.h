@@ -51,12 +51,16 @@ inline constexpr std::int64_t kUnknownInt = std::numeric_limits<std::int64_t>::m
 /// Only short tensors are followed integer by integer.
 inline constexpr std::size_t kIntsMax = 256;
 
+struct Value;
+
 /// A TensorList on its way: its elements stacked along a new first dimension.
-/// `element`: shape of one. `reserved`: nothing has been written yet, and free dimensions of the stack are of size 1.
+/// `element`: shape of one. `reserved`: perhaps nothing has been written yet; then there is either no stack at all, and
+/// `count` has the number of elements (int64, one element), or one whose free dimensions may be of size 1.
 struct TensorListState {
   DType dtype = tensorflow::DT_INVALID;
   Dims element;
   bool reserved = false;
+  std::shared_ptr<const Value> count;
 };
 
 /// A copyable value.  `name`: in the ONNX graph; empty while it is only known here.
