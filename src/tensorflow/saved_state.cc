@@ -189,11 +189,19 @@ Result<std::shared_ptr<const Literal>> SavedState::variable(const tf::NodeDef& n
   return variables_[key] = std::make_shared<const Literal>(*std::move(value));
 }
 
-Result<std::string> SavedState::asset_of(const Output& output) const {
-  if (output.node != nullptr) {
-    for (const auto& asset : meta_->asset_file_def()) {
-      const auto name = split(asset.tensor_info().name(), ':').front();
-      if (output.scope == &graph_->root() && name == output.node->name()) return asset.filename();
+Result<std::string> SavedState::asset_of(Output output) {
+  // The path may be kept in a variable that an initialiser fills.
+  if (output.node != nullptr && output.node->op() == "ReadVariableOp") {
+    TRY(const auto handle, graph_->resolved_input(*output.scope, *output.node, 0));
+    const auto place = handle.node == nullptr ? filled_.end() : filled_.find(resource_key(*handle.node));
+    if (place != filled_.end()) {
+      TRY(output, graph_->resolved_input(*place->second.scope, *place->second.node, 1));
+    }
+  }
+  for (const auto& asset : meta_->asset_file_def()) {
+    const auto name = split(asset.tensor_info().name(), ':').front();
+    if (output.node != nullptr && output.scope == &graph_->root() && name == output.node->name()) {
+      return asset.filename();
     }
   }
   return fail(Code::kUnimplemented, "a table is filled from a file that is no asset of the model");

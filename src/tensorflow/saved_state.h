@@ -57,7 +57,7 @@ class SavedState {
   Status read_object_graph();
   Result<LookupTable> read_table(const tensorflow::NodeDef& table, const Place& place);
   Result<LookupTable> read_text_table(const tensorflow::NodeDef& table, const Place& place);
-  Result<std::string> asset_of(const Output& output) const;
+  Result<std::string> asset_of(Output output);
 
   std::filesystem::path folder_;
   const tensorflow::MetaGraphDef* meta_;

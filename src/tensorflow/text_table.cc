@@ -5,6 +5,7 @@
 #include <charconv>
 #include <vector>
 
+#include "base/checked_math.h"
 #include "base/text.h"
 
 namespace protean {
@@ -57,11 +58,11 @@ Result<LookupTable> read_text_table_file(std::string_view text, const std::strin
     std::string line(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     std::erase(line, '\r');
-    const auto at = number++ - form.offset;
-    if (at < 0) continue;
-    if (form.lines_max >= 0 && at >= form.lines_max) break;
-    if (!append_part(table.keys, {line, at}, form.key_index, form.delimiter) ||
-        !append_part(table.values, {line, at}, form.value_index, form.delimiter)) {
+    if (form.lines_max >= 0 && number >= form.lines_max) break;
+    const auto at = checked_add(number++, form.offset);
+    if (!at) return fail(Code::kInvalidArgument, "asset '" + printable(where) + "': line numbers that do not fit");
+    if (!append_part(table.keys, {line, *at}, form.key_index, form.delimiter) ||
+        !append_part(table.values, {line, *at}, form.value_index, form.delimiter)) {
       return fail(Code::kInvalidArgument, "asset '" + printable(where) + "', line " + std::to_string(number) + ": no " +
                                               dtype_name(form.key_dtype) + " key and " + dtype_name(form.value_dtype) +
                                               " value in the expected columns");

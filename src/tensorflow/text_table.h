@@ -12,7 +12,7 @@
 namespace protean {
 
 /// What of a line is the key and what the value: a column from 0 on, kLineNumber or kWholeLine.
-/// `lines_max`: -1 for all; `offset`: lines that are left out at the start.
+/// `lines_max`: -1 for all; `offset`: what the first line's number is.
 /// Source: the attributes of InitializeTableFromTextFileV2.
 struct TextTableForm {
   static constexpr std::int64_t kLineNumber = -1;
