@@ -11,7 +11,10 @@
 #include <utility>
 
 #include "backends/tensorflow/functions.h"
+#include "backends/tensorflow/graph_check.h"
 #include "backends/tensorflow/library.h"
+#include "backends/tensorflow/lowered_file.h"
+#include "backends/tensorflow/lowered_model.h"
 #include "backends/tensorflow/recognise.h"
 #include "backends/tensorflow/session.h"
 #include "backends/tensorflow/tensorflow_model.h"
@@ -50,11 +53,14 @@ std::uint64_t checkpoint_bytes(const fs::path& folder) {
 class TensorflowBackend final : public Backend {
  public:
   explicit TensorflowBackend(const TensorflowOptions& options)
-      : options_(options), library_(look_for_library(options)) {}
+      : options_(options),
+        library_(look_for_library(options)),
+        lowered_(options.cache_folder, options.cache_bytes_max) {}
 
   [[nodiscard]] std::string_view id() const noexcept override { return "tensorflow"; }
   [[nodiscard]] std::string description() const override {
-    return library_.found() ? "tensorflow " + library_.description() : library_.description();
+    if (library_.found()) return "tensorflow " + library_.description();
+    return "tensorflow: SavedModels are lowered to ONNX. " + library_.description();
   }
   [[nodiscard]] Result<bool> recognises(const fs::path& path) const override { return is_saved_model(path); }
   [[nodiscard]] Result<std::unique_ptr<Model>> load(const ModelFiles& files, const LoadOptions& options) override;
@@ -62,9 +68,12 @@ class TensorflowBackend final : public Backend {
  private:
   Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files, const LoadOptions& options);
   Result<std::unique_ptr<Model>> load_session(const ModelFiles& files, const SavedModelFacts& facts);
+  Result<std::unique_ptr<Model>> load_onnx(const ModelFiles& files, const LoadOptions& options,
+                                           const SavedModelFacts& facts, std::string why);
 
   const TensorflowOptions options_;
   TensorflowLibrary library_;
+  const LoweredFiles lowered_;
 };
 
 Result<std::unique_ptr<Model>> TensorflowBackend::load_session(const ModelFiles& files, const SavedModelFacts& facts) {
@@ -84,7 +93,32 @@ Result<std::unique_ptr<Model>> TensorflowBackend::load_session(const ModelFiles&
 
 Result<std::unique_ptr<Model>> TensorflowBackend::load_checked(const ModelFiles& files, const LoadOptions& options) {
   TRY(const auto graph, MetaGraph::read(files.path, options.tensorflow.tags));
-  return load_session(files, facts_of(graph.def()));
+  const auto facts = facts_of(graph.def());
+  const auto engine = options.tensorflow.engine;
+  if (engine == TensorflowEngine::kOnnx) return load_onnx(files, options, facts, "protean.toml says so");
+  const auto runtime = library_.get();
+  if (runtime || engine == TensorflowEngine::kTensorflow) {
+    TRY_STATUS(check_graph(graph.def()));
+    return load_session(files, facts);
+  }
+  auto model = load_onnx(files, options, facts, runtime.error().message);
+  if (model || model.error().code != Code::kUnimplemented) return model;
+  return fail(Code::kInvalidArgument,
+              fmt::format("{}. TensorFlow itself could run it: {}", model.error().message, runtime.error().message));
+}
+
+Result<std::unique_ptr<Model>> TensorflowBackend::load_onnx(const ModelFiles& files, const LoadOptions& options,
+                                                            const SavedModelFacts& facts, std::string why) {
+  if (options_.onnx == nullptr) return fail(Code::kFailedPrecondition, "ONNX Runtime is not part of this build");
+  TRY(auto planned, plan_functions(facts));
+  LoweringPlan plan;
+  plan.files = &files;
+  plan.options = &options;
+  plan.facts = &facts;
+  plan.backend = options_.onnx;
+  plan.lowered = &lowered_;
+  plan.why = std::move(why);
+  return load_lowered(plan, std::move(planned));
 }
 
 Result<std::unique_ptr<Model>> TensorflowBackend::load(const ModelFiles& files, const LoadOptions& options) {

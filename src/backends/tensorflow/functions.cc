@@ -63,14 +63,19 @@ Status add_defaults(PlannedFunction& function) {
   return {};
 }
 
-Result<PlannedFunction> plan(const SavedModelSignature& declared) {
+PlannedFunction declaration_of(const SavedModelSignature& declared) {
   PlannedFunction function;
   function.signature.platform = kPlatform;
   function.signature.function = declared.name;
   function.signature.method = declared.method_name;
   function.signature.declared = declared.serialized;
+  return function;
+}
+
+Result<PlannedFunction> plan(const SavedModelSignature& declared) {
+  PlannedFunction function = declaration_of(declared);
   if (declared.name == kInitialiser) {
-    function.callable = false;
+    function.refusal = fmt::format("'{}' was run when the model was loaded", kInitialiser);
     return function;
   }
   for (const auto& tensor : declared.inputs) {
@@ -94,15 +99,18 @@ Result<PlannedFunctions> plan_functions(const SavedModelFacts& facts) {
   PlannedFunctions planned;
   for (const auto& declared : facts.signatures) {
     auto function = plan(declared);
-    if (function) {
-      planned.functions.push_back(*std::move(function));
-    } else {
-      planned.notes.push_back(
-          fmt::format("signature '{}' is left out: {}", printable(declared.name), function.error().message));
+    if (!function) {
+      const std::string why =
+          fmt::format("signature '{}' cannot be served: {}", printable(declared.name), function.error().message);
+      planned.notes.push_back(why);
+      function = declaration_of(declared);
+      function->refusal = why;
     }
+    planned.functions.push_back(*std::move(function));
   }
   auto& functions = planned.functions;
-  auto main = std::ranges::find_if(functions, [](const auto& f) { return f.signature.function == kMainFunction; });
+  auto main = std::ranges::find_if(functions,
+                                   [](const auto& f) { return f.callable() && f.signature.function == kMainFunction; });
   if (main == functions.end()) main = std::ranges::find_if(functions, &PlannedFunction::callable);
   if (main == functions.end()) {
     return fail(Code::kInvalidArgument,

@@ -14,13 +14,15 @@ namespace protean {
 /// One signature. `signature.inputs` and `.outputs` are in the order of `inputs` and `outputs`, which name the tensors
 /// of the graph ("x:0"). `defaults`: what an input that the request leaves out has; as many as inputs, without data
 /// where there is none and `optional` is false.
-/// `callable`: false for the initialiser, which is declared but which nobody runs.
+/// `refusal`: why it cannot be called, of one that is only declared: the initialiser, and what was left out. Else
+/// empty.
 struct PlannedFunction {
   Signature signature;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::vector<Tensor> defaults;
-  bool callable = true;
+  std::string refusal = {};
+  [[nodiscard]] bool callable() const noexcept { return refusal.empty(); }
 };
 
 /// The main one (`serving_default`, else the first by name) is the first. `notes`: what was left out, and why.

@@ -39,7 +39,9 @@ class StatusOwner {
     const int code = api_.get_code(status_);
     if (code == 0) return {};
     const auto ours = code > 0 && code <= kCodeMax ? static_cast<Code>(code) : Code::kInternal;
-    return fail(ours, printable(api_.message(status_), kMessageBytesMax));
+    const std::string text = api_.message(status_);
+    // As it is, lines and all: clients know these texts.
+    return fail(ours, text.size() <= kMessageBytesMax && is_utf8(text) ? text : printable(text, kMessageBytesMax));
   }
 
  private:

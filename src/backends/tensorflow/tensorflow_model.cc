@@ -40,16 +40,19 @@ Result<std::unique_ptr<Model>> TensorflowModel::make(std::shared_ptr<const Tenso
   main->main_ = true;
   main->notes_ = std::move(planned.notes);
   for (auto function = functions.begin() + 1; function != functions.end(); ++function) {
-    if (!function->callable) {
-      main->others_.push_back(std::make_unique<DeclaredModel>(std::move(function->signature)));
+    if (!function->callable()) {
+      main->others_.push_back(
+          std::make_unique<DeclaredModel>(std::move(function->signature), std::move(function->refusal)));
       continue;
     }
-    const std::string name = function->signature.function;
+    Signature declared = function->signature;
     auto other = make_one(session, std::move(*function));
     if (other) {
       main->others_.push_back(*std::move(other));
     } else {
-      main->notes_.push_back(fmt::format("signature '{}' is left out: {}", printable(name), other.error().message));
+      main->notes_.push_back(
+          fmt::format("signature '{}' cannot be served: {}", printable(declared.function), other.error().message));
+      main->others_.push_back(std::make_unique<DeclaredModel>(std::move(declared), main->notes_.back()));
     }
   }
   return main;
