@@ -126,8 +126,10 @@ constexpr std::array kTable = {
 
     OptionSpec{"half-close-cancels", K::kBool, kNetwork, "HTTP/1.1 clients that half-close while waiting have left",
                [](O& o) { return F(&o.limits.half_close_cancels); }},
-    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=DIALECT], repeatable: default, admin, tfserving",
+    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=default|admin|tfserving], repeatable",
                [](O& o) { return F(&o.listen); }, "port 8080, 8081=admin"},
+    OptionSpec{"compat", K::kText, kNetwork, "products whose usual ports are opened too: tfserving",
+               [](O& o) { return F(&o.compat); }, "none"},
     OptionSpec{"insecure", K::kBool, kNetwork, "allow to listen beyond this machine without credentials",
                [](O& o) { return F(&o.insecure); }},
     OptionSpec{"tls-cert", K::kPath, kNetwork, "certificate chain (PEM); read again when it changes",

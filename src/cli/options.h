@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "core/model_entry.h"
 #include "core/python_environment.h"
 #include "monitoring/access_log.h"
 #include "transport/limits.h"
@@ -40,7 +41,8 @@ struct ServeOptions {
   ServeAction action = ServeAction::kServe;
   std::filesystem::path config;  // empty: none
 
-  std::filesystem::path models;
+  std::filesystem::path models;    // may be empty where models are named
+  std::vector<ModelEntry> served;  // named with a path of their own, of the file
   bool watch = true;
   std::chrono::milliseconds poll_interval{2000};
   bool model_control = true;
@@ -63,6 +65,7 @@ struct ServeOptions {
   std::vector<PythonEnvironment> python_environments;  // by name, of the file
 
   std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}};
+  std::string compat;        // products whose ports are opened beside those of `listen`, with commas between them
   bool listen_said = false;  // otherwise a taken admin port is no error
   bool insecure = false;
   std::filesystem::path tls_cert;  // empty together with tls_key: clear text

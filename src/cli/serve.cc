@@ -42,7 +42,7 @@ std::vector<ListenerOptions> listeners(const ServeOptions& options) {
 }
 
 StateOptions state_options(const ServeOptions& options) {
-  if (options.state == "none") return {};
+  if (options.state == "none" || (options.state.empty() && options.models.empty())) return {};
   if (!options.state.empty()) return {options.state, true};
   return {options.models / ".protean", false};
 }
@@ -50,6 +50,7 @@ StateOptions state_options(const ServeOptions& options) {
 ServerOptions server_options(const ServeOptions& options) {
   ServerOptions server;
   server.repository.folder = options.models;
+  server.repository.entries = options.served;
   server.repository.watch = options.watch;
   server.repository.poll_interval = options.poll_interval;
   server.repository.memory_budget = options.model_memory_max;

@@ -29,6 +29,7 @@ struct VersionPolicy {
   /// How long a version that is no longer chosen stays loaded after the default moved away from it: a rollback
   /// within this time moves a pointer. Zero: unloaded at once.
   Duration keep_previous = std::chrono::minutes(5);
+  friend bool operator==(const VersionPolicy&, const VersionPolicy&) = default;
 };
 
 /// A load that failed is tried again after `wait_first`, doubling up to `wait_max`, at most `attempts_max` times
@@ -71,6 +72,7 @@ struct BatchConfig {
   /// input's size. Off: only requests of equal shape share a run.
   bool pad_dims = false;
   std::vector<std::int64_t> dim_buckets;
+  friend bool operator==(const BatchConfig&, const BatchConfig&) = default;
 };
 
 /// `on_demand`: loaded at the first request, and unloaded when memory is needed or after `idle_unload` (zero:

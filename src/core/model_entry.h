@@ -13,7 +13,7 @@
 
 namespace protean {
 
-/// `path`: its folder, with a folder for each version, wherever that is.
+/// `path`: its folder, with a folder for each version, wherever that is; or its single file.
 /// `versions`, `batch`, `tensorflow`: in place of what the model's own protean.toml says; nullopt: that holds.
 /// `aliases`: (name, version), in place of those set before; nullopt: those stay.
 struct ModelEntry {
@@ -23,6 +23,7 @@ struct ModelEntry {
   std::optional<BatchConfig> batch = {};
   std::optional<TensorflowConfig> tensorflow = {};
   std::optional<std::vector<std::pair<std::string, std::uint64_t>>> aliases = {};
+  friend bool operator==(const ModelEntry&, const ModelEntry&) = default;
 };
 
 }  // namespace protean
