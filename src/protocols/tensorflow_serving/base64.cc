@@ -41,7 +41,9 @@ void append_base64(std::string& out, std::string_view bytes) {
   out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t left = bytes.size() - i;
-    const auto at = [&](std::size_t k) { return k < left ? std::uint32_t{static_cast<unsigned char>(bytes[i + k])} : 0; };
+    const auto at = [&](std::size_t k) {
+      return k < left ? std::uint32_t{static_cast<unsigned char>(bytes[i + k])} : 0;
+    };
     const std::uint32_t group = (at(0) << 16) | (at(1) << 8) | at(2);
     out += kAlphabet[group >> 18];
     out += kAlphabet[(group >> 12) & 63];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors in TensorFlow Serving's own words, and their HTTP status. The table is section 2 of its protocol's description.
+// Errors in TensorFlow Serving's own words, and their HTTP status. The table is section 2 of its protocol's
+// description.
 #pragma once
 
 #include <optional>

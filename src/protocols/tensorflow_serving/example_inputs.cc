@@ -34,7 +34,7 @@ const tensorflow::Feature* find_feature(const tensorflow::Example& example, cons
   const Features& features = example.features().feature();
   const auto found = features.find(name);
   return found == features.end() || found->second.kind_case() == tensorflow::Feature::KIND_NOT_SET ? nullptr
-                                                                                                  : &found->second;
+                                                                                                   : &found->second;
 }
 
 std::size_t size_of(const tensorflow::Feature& feature) noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Examples as the inputs of a model. A SavedModel's function takes them as they are, serialized; for any other model the
-// features become its inputs or columns, by name.
+// Examples as the inputs of a model. A SavedModel's function takes them as they are, serialized; for any other model
+// the features become its inputs or columns, by name.
 #pragma once
 
 #include "core/inference.h"

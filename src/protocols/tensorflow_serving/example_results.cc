@@ -36,7 +36,9 @@ const TensorSpec* only_output(const Signature& signature, Fits fits) {
   return only;
 }
 
-bool is_score(const TensorSpec& spec) noexcept { return is_float(spec.type) && (spec.any_rank || spec.shape.size() <= 2); }
+bool is_score(const TensorSpec& spec) noexcept {
+  return is_float(spec.type) && (spec.any_rank || spec.shape.size() <= 2);
+}
 
 void ask(InferRequest& request, const TensorSpec& spec, std::string_view role) {
   RequestedOutput output{spec.name, {{std::string(kRole), std::string(role)}}};
@@ -146,7 +148,8 @@ Status choose_regression_output(const Signature& signature, bool check_method, I
   }
   if (output == nullptr) output = only_output(signature, is_score);
   if (output == nullptr) {
-    output = only_output(signature, [](const auto& spec) { return spec.type != DataType::kBytes && !is_half(spec.type); });
+    output =
+        only_output(signature, [](const auto& spec) { return spec.type != DataType::kBytes && !is_half(spec.type); });
   }
   if (output == nullptr) {
     return fail(Code::kInvalidArgument, "Expected one output of numbers that can be the regression's value");
@@ -162,8 +165,8 @@ Result<Classes> read_classes(const InferRequest& request, const InferResult& res
   const auto extent = extent_of(*leading);
   if (!extent) return wrong_shape(*leading);
   if (outputs.scores != nullptr && !is_float(outputs.scores->type)) {
-    return fail(Code::kInvalidArgument, fmt::format("Expected scores Tensor of DT_FLOAT. Got: {}",
-                                                    tensor_type_name(outputs.scores->type)));
+    return fail(Code::kInvalidArgument,
+                fmt::format("Expected scores Tensor of DT_FLOAT. Got: {}", tensor_type_name(outputs.scores->type)));
   }
   std::vector<std::string> labels;
   if (outputs.classes != nullptr) {
@@ -171,8 +174,9 @@ Result<Classes> read_classes(const InferRequest& request, const InferResult& res
     if (!named) return wrong_shape(*outputs.classes);
     const bool same = named->rows == extent->rows && named->columns == extent->columns;
     if (!same && outputs.classes->shape.size() == 2) {
-      return fail(Code::kInvalidArgument, fmt::format("Tensors class and score should match in dim_size(1). Got {} vs. {}",
-                                                      named->columns, extent->columns));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("Tensors class and score should match in dim_size(1). Got {} vs. {}", named->columns,
+                              extent->columns));
     }
     if (same) labels = texts_of(*outputs.classes, named->rows * named->columns);
   }

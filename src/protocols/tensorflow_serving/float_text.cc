@@ -185,8 +185,8 @@ std::optional<Decimal> to_decimal(std::uint64_t mantissa, int exponent) noexcept
 template <typename F>
 char* write_exactly(char* out, F value) noexcept {
   int size = std::snprintf(out, kFloatTextMax, "%.6g", static_cast<double>(value));
-  const F again = std::is_same_v<F, float> ? static_cast<F>(std::strtof(out, nullptr))
-                                           : static_cast<F>(std::strtod(out, nullptr));
+  const F again =
+      std::is_same_v<F, float> ? static_cast<F>(std::strtof(out, nullptr)) : static_cast<F>(std::strtod(out, nullptr));
   if (again != value) {
     size = std::snprintf(out, kFloatTextMax, "%.*g", Format<F>::kDigits, static_cast<double>(value));
   }

@@ -56,7 +56,8 @@ Result<Operation> decode_tasks(const RequestView& request) {
 
 Result<ModelSpec> spec_of(Method method, const Slice& body) {
   switch (method) {
-    case Method::kPredict: return decode_grpc_predict(body).map([](PredictCall&& call) { return std::move(call.spec); });
+    case Method::kPredict:
+      return decode_grpc_predict(body).map([](PredictCall&& call) { return std::move(call.spec); });
     case Method::kClassify:
     case Method::kRegress: return decode_grpc_examples(body);
     case Method::kMultiInference: return decode_grpc_tasks(body).map([](auto&& tasks) { return tasks.front().spec; });
@@ -76,7 +77,8 @@ Response message_of(std::string bytes) {
 /// The method of the task that asks for `function`.
 Result<std::string> task_method(const Slice& body, const std::string& function) {
   TRY(const auto tasks, decode_grpc_tasks(body));
-  const auto task = std::ranges::find_if(tasks, [&](const auto& one) { return asked_for(one.spec).function == function; });
+  const auto task =
+      std::ranges::find_if(tasks, [&](const auto& one) { return asked_for(one.spec).function == function; });
   return task == tasks.end() ? std::string(kClassifyMethod) : task->method;
 }
 

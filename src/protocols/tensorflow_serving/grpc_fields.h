@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Field numbers of proto/tensorflow_serving.proto and proto/tensorflow.proto, for the messages that are read and written
-// by hand, and the few steps that all of these share.
+// Field numbers of proto/tensorflow_serving.proto and proto/tensorflow.proto, for the messages that are read and
+// written by hand, and the few steps that all of these share.
 #pragma once
 
 #include <protozero/pbf_message.hpp>

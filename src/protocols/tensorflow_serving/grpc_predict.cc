@@ -74,11 +74,12 @@ Status check_names(const Entries& entries, const Signature& signature) {
   const Names known = names_of(signature.inputs);
   const bool optional = std::ranges::any_of(signature.inputs, &TensorSpec::optional);
   if (sent.size() > known.size() || (sent.size() < known.size() && !optional)) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("input size does not match signature: {}!={} len({}) != len({}). Sent extra: {}. Missing but "
-                            "required: {}.",
-                            sent.size(), known.size(), joined(sent), joined(known), joined(without(sent, known)),
-                            joined(without(known, sent))));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("input size does not match signature: {}!={} len({}) != len({}). Sent extra: {}. Missing but "
+                    "required: {}.",
+                    sent.size(), known.size(), joined(sent), joined(known), joined(without(sent, known)),
+                    joined(without(known, sent))));
   }
   for (const auto name : sent) {
     if (known.contains(name)) continue;
@@ -171,8 +172,8 @@ Result<Response> encode_grpc_predict(const InferRequest& request, const InferRes
       field::PredictResponse::kModelSpec, write_model_spec(result.model, result.version, request.function));
   response.body.push_back(Slice::of(std::move(open)));
   if (response.body_size() > kMessageMax) {
-    return fail(Code::kResourceExhausted, fmt::format("the outputs have {} bytes, too many for one protobuf message",
-                                                      response.body_size()));
+    return fail(Code::kResourceExhausted,
+                fmt::format("the outputs have {} bytes, too many for one protobuf message", response.body_size()));
   }
   return response;
 }

@@ -122,7 +122,8 @@ class ListReader {
     if (found_ == 0) {
       std::memset(out_.data(), 0, bytes);
     } else {
-      for (std::size_t at = have; at < bytes; at += size_) std::memcpy(out_.data() + at, out_.data() + have - size_, size_);
+      for (std::size_t at = have; at < bytes; at += size_)
+        std::memcpy(out_.data() + at, out_.data() + have - size_, size_);
     }
     return std::move(out_).share();
   }
@@ -330,8 +331,8 @@ Result<Tensor> read_tensor(const Slice& message, data_view view, std::string_vie
       return tensor;
     }
     if (checked_mul(*count, element_size(*type)) != parsed.content.size()) return wrong("");
-    tensor.data = message.part(static_cast<std::size_t>(parsed.content.data() - message.text().data()),
-                               parsed.content.size());
+    tensor.data =
+        message.part(static_cast<std::size_t>(parsed.content.data() - message.text().data()), parsed.content.size());
     return tensor;
   }
   const auto bytes = checked_mul(*count, std::max<std::size_t>(element_size(*type), 1));

@@ -63,7 +63,8 @@ class Scanner {
     if (!negative) consume('+');
     if (!is_digit()) return false;
     for (; is_digit(); ++at_) {
-      if (!negative && exponent_ < std::numeric_limits<int>::max() / 16) exponent_ = exponent_ * 10 + (text_[at_] - '0');
+      if (!negative && exponent_ < std::numeric_limits<int>::max() / 16)
+        exponent_ = exponent_ * 10 + (text_[at_] - '0');
     }
     return true;
   }
@@ -98,7 +99,8 @@ class Scanner {
     token_.magnitude = 0;
     fast_float::from_chars(text_.data(), text_.data() + at_, token_.real);
     // The exponent is refused for its own size, even where all digits are zeros.
-    const bool zero_too_large = token_.real == 0 && exponent_ > 308 && static_cast<std::size_t>(exponent_ - 308) > fraction_digits_;
+    const bool zero_too_large =
+        token_.real == 0 && exponent_ > 308 && static_cast<std::size_t>(exponent_ - 308) > fraction_digits_;
     if (std::isinf(token_.real) || zero_too_large) return fail("Number too big to be stored in double.", 0);
     return token_;
   }

@@ -44,9 +44,9 @@ class RowReader {
     }
     for (JsonElements at(list); at; at.next(), ++row_) {
       if (is_named(at.value()) != named) {
-        return fail(Code::kInvalidArgument, fmt::format("Expecting {} at item {} of input list",
-                                                        named ? "object but got list" : "value/list but got object",
-                                                        row_));
+        return fail(Code::kInvalidArgument,
+                    fmt::format("Expecting {} at item {} of input list",
+                                named ? "object but got list" : "value/list but got object", row_));
       }
       TRY_STATUS(named ? read_object(at.value()) : read_plain(at.value()));
     }
@@ -94,9 +94,10 @@ class RowReader {
     if (fits) return {};
     std::set<std::string_view> names;
     for (const auto& column : columns_) names.insert(column.spec->name);
-    return fail(Code::kInvalidArgument,
-                fmt::format("Failed to process element: {} of 'instances' list. JSON object: {} keys must be equal to: {}",
-                            row_, print_value(object), fmt::join(names, ",")));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("Failed to process element: {} of 'instances' list. JSON object: {} keys must be equal to: {}",
+                    row_, print_value(object), fmt::join(names, ",")));
   }
 
   Status add(Column& column, const JsonValue& value) const {
@@ -109,8 +110,8 @@ class RowReader {
     } else if (column.size != size) {
       return fail(Code::kInvalidArgument, fmt::format("Expecting tensor size: {} but got: {}", column.size, size));
     } else if (column.shape != shape) {
-      return fail(Code::kInvalidArgument, fmt::format("Expecting shape {} but got: {}", format_shape(column.shape),
-                                                      format_shape(shape)));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("Expecting shape {} but got: {}", format_shape(column.shape), format_shape(shape)));
     }
     column.rows = row_ + 1;
     return {};
@@ -224,8 +225,7 @@ Status read_json_predict_exactly(const Slice& body, std::size_t depth_max, const
   }
   if (instances) return read_rows(root, *instances, *signature, request);
   if (!inputs) return fail(Code::kInvalidArgument, "Missing 'inputs' or 'instances' key");
-  return is_table(*inputs, *signature) ? read_table(*inputs, request)
-                                       : read_columnar(*inputs, *signature, request);
+  return is_table(*inputs, *signature) ? read_table(*inputs, request) : read_columnar(*inputs, *signature, request);
 }
 
 }  // namespace protean::tfserving

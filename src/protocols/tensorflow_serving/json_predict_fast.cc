@@ -206,7 +206,8 @@ class FastTensor {
   /// Memory for one more element. The text's rest says how many there can be at most.
   template <typename T>
   T* room(const char* at) {
-    if (used_ + sizeof(T) > data_.size()) grow(sizeof(T), static_cast<std::size_t>(std::max<std::ptrdiff_t>(end_ - at, 0)));
+    if (used_ + sizeof(T) > data_.size())
+      grow(sizeof(T), static_cast<std::size_t>(std::max<std::ptrdiff_t>(end_ - at, 0)));
     auto* const place = reinterpret_cast<T*>(data_.data() + used_);
     used_ += sizeof(T);
     return place;

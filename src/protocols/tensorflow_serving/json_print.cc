@@ -34,7 +34,8 @@ std::string shortest(double value) {
   std::from_chars(all.data() + exponent_at, all.data() + all.size(), exponent);
   const int point = exponent + 1;
   const int count = static_cast<int>(digits.size());
-  if (point >= count && point <= 21) return sign + digits + std::string(static_cast<std::size_t>(point - count), '0') + ".0";
+  if (point >= count && point <= 21)
+    return sign + digits + std::string(static_cast<std::size_t>(point - count), '0') + ".0";
   if (point > 0 && point <= 21) return sign + digits.insert(static_cast<std::size_t>(point), ".");
   if (point > -6 && point <= 0) return sign + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
   if (count > 1) digits.insert(1, ".");

@@ -38,7 +38,10 @@ char* write_element(char* out, T value) noexcept {
 class TensorWriter {
  public:
   TensorWriter(const InferOutput& output, PrettyWriter& out)
-      : tensor_(output.tensor), out_(out), as_bytes_(output.name.ends_with("_bytes")), texts_(output.tensor.data.bytes) {}
+      : tensor_(output.tensor),
+        out_(out),
+        as_bytes_(output.name.ends_with("_bytes")),
+        texts_(output.tensor.data.bytes) {}
 
   /// The elements below dimension `level`, from where the last call ended.
   Status write(std::size_t level) {

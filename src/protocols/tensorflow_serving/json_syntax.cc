@@ -42,9 +42,7 @@ std::string_view complaint(State state) noexcept {
   }
 }
 
-bool is_hex(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool is_hex(char c) noexcept { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 class Checker {
  public:
@@ -79,7 +77,8 @@ class Checker {
     return true;
   }
   void skip_space() noexcept {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
       ++at_;
     }
   }
@@ -150,9 +149,7 @@ class Checker {
     ended();
   }
 
-  void ended() {
-    state_ = open_.empty() ? State::kDone : open_.back() ? State::kAfterMember : State::kAfterElement;
-  }
+  void ended() { state_ = open_.empty() ? State::kDone : open_.back() ? State::kAfterMember : State::kAfterElement; }
 
   void literal(std::string_view word) {
     for (const char c : word) {

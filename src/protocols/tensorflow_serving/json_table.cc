@@ -53,12 +53,14 @@ class TableColumn {
   Status add(std::size_t row, const JsonValue& value) {
     if (value.is(JsonType::kNull)) return {};
     const Kind kind = kind_of(value);
-    const bool numbers = (kind == Kind::kWhole && kind_ == Kind::kReal) || (kind == Kind::kReal && kind_ == Kind::kWhole);
+    const bool numbers =
+        (kind == Kind::kWhole && kind_ == Kind::kReal) || (kind == Kind::kReal && kind_ == Kind::kWhole);
     if (kind == Kind::kNone || (kind_ != Kind::kNone && kind != kind_ && !numbers)) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("Failed to process element: {} key: {} of 'instances' list. Error: INVALID_ARGUMENT: JSON "
-                              "Value: {} Type: {} does not go with the other values of this column",
-                              row, name_, print_value(value), json_type_name(value.type())));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("Failed to process element: {} key: {} of 'instances' list. Error: INVALID_ARGUMENT: JSON "
+                      "Value: {} Type: {} does not go with the other values of this column",
+                      row, name_, print_value(value), json_type_name(value.type())));
     }
     kind_ = numbers ? Kind::kReal : kind;
     cells_.push_back({row, value});
@@ -112,8 +114,11 @@ class TableColumn {
   static T value_of(const JsonValue& value) {
     if (!value.is(JsonType::kNumber)) return value.is(JsonType::kTrue) ? 1 : 0;
     const NumberToken token = value.number();
-    if constexpr (std::is_same_v<T, double>) return token.real;
-    return token.whole<T>().value_or(0);
+    if constexpr (std::is_same_v<T, double>) {
+      return token.real;
+    } else {
+      return token.whole<T>().value_or(0);
+    }
   }
 
   template <typename T>

@@ -81,8 +81,8 @@ Status append_element(const JsonValue& value, DataType type, Buffer& out) {
       append<std::uint8_t>(out, value.is(JsonType::kTrue) ? 1 : 0);
       return {};
     default:
-      return fail(Code::kUnimplemented, fmt::format("Conversion of JSON Value: {} to type: {}", print_value(value),
-                                                    tensor_type_name(type)));
+      return fail(Code::kUnimplemented,
+                  fmt::format("Conversion of JSON Value: {} to type: {}", print_value(value), tensor_type_name(type)));
   }
 }
 

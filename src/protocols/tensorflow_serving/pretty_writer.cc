@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes go to the end of one buffer; only the innermost level's emptiness must be known, for outer ones are never empty.
+// Bytes go to the end of one buffer; only the innermost level's emptiness must be known, for outer ones are never
+// empty.
 #include "protocols/tensorflow_serving/pretty_writer.h"
 
 #include <algorithm>

@@ -19,8 +19,9 @@ constexpr std::string_view kPlatform = "tensorflow";
 Status check_platform(const serving::ModelConfig& config) {
   const bool typed = config.model_type() != serving::MODEL_TYPE_UNSPECIFIED;
   if (typed && !config.model_platform().empty()) {
-    return fail(Code::kInvalidArgument,
-                "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform.");
+    return fail(
+        Code::kInvalidArgument,
+        "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform.");
   }
   if (config.model_type() == serving::OTHER) {
     return fail(Code::kUnimplemented, "ModelServerConfig::model_type OTHER is not supported.");
@@ -44,13 +45,14 @@ Result<std::filesystem::path> base_path(const serving::ModelConfig& config) {
   const std::string& path = config.base_path();
   if (path.starts_with("/")) return std::filesystem::path(path);
   if (!is_uri(path)) {
-    return fail(Code::kInvalidArgument, fmt::format("Expected model {} to have an absolute path or URI; got base_path()={}",
-                                                    config.name(), path));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("Expected model {} to have an absolute path or URI; got base_path()={}", config.name(), path));
   }
   constexpr std::string_view kFile = "file://";
   if (path.starts_with(std::string(kFile) + "/")) return std::filesystem::path(path.substr(kFile.size()));
-  return fail(Code::kInvalidArgument, fmt::format("model {}: base_path {}: expected a path of this machine",
-                                                  config.name(), path));
+  return fail(Code::kInvalidArgument,
+              fmt::format("model {}: base_path {}: expected a path of this machine", config.name(), path));
 }
 
 Result<std::uint64_t> version_number(const serving::ModelConfig& config, std::int64_t version) {

@@ -82,9 +82,8 @@ Status bind_rest(const RequestView& view, InferRequest& request, const Signature
   }
   TRY(const ExampleList examples, read_json_examples(view.body, options.json_depth_max));
   if (signature == nullptr) return {};
-  TRY_STATUS(kind == RouteKind::kRegress
-                 ? choose_regression_output(*signature, options.check_method_names, request)
-                 : choose_class_outputs(*signature, options.check_method_names, request));
+  TRY_STATUS(kind == RouteKind::kRegress ? choose_regression_output(*signature, options.check_method_names, request)
+                                         : choose_class_outputs(*signature, options.check_method_names, request));
   return bind_examples(examples, *signature, request);
 }
 

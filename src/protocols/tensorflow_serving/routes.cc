@@ -128,9 +128,7 @@ Route find_status(std::string_view rest) {
 
 }  // namespace
 
-std::string target_of(const RequestHead& head) {
-  return head.query.empty() ? head.path : head.path + "?" + head.query;
-}
+std::string target_of(const RequestHead& head) { return head.query.empty() ? head.path : head.path + "?" + head.query; }
 
 Route find_route(std::string_view method, std::string_view target) {
   if (!is_api_path(target)) return {RouteKind::kOutside};
