@@ -24,12 +24,12 @@ const TensorSpec* find_output(const Signature& signature, std::string_view name)
   return found == signature.outputs.end() ? nullptr : &*found;
 }
 
-/// The only output that fits; nullptr for none or several.
+/// The only output that fits, of those that models give without being asked; nullptr for none or several.
 template <typename Fits>
 const TensorSpec* only_output(const Signature& signature, Fits fits) {
   const TensorSpec* only = nullptr;
   for (const auto& spec : signature.outputs) {
-    if (!fits(spec)) continue;
+    if (!fits(spec) || (spec.on_request && find_parameter(spec.parameters, kLabels) == nullptr)) continue;
     if (only != nullptr) return nullptr;
     only = &spec;
   }
