@@ -16,6 +16,7 @@
 #include "core/model_entry.h"
 #include "core/python_environment.h"
 #include "monitoring/access_log.h"
+#include "protocols/tensorflow_serving/protocol.h"
 #include "transport/limits.h"
 
 namespace protean {
@@ -34,15 +35,6 @@ struct ListenAddress {
   /// `127.0.0.1:8080`, `[::1]:8080`.
   [[nodiscard]] std::string authority() const;
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
-};
-
-/// What listeners of the dialect `tfserving` do.
-struct TfservingOptions {
-  bool cors = false;
-  std::chrono::milliseconds rest_timeout{30'000};
-  bool tensor_content = false;
-  std::string metrics_path;  // empty: no such page
-  bool check_method_names = false;
 };
 
 /// Effective values.  Paths are as given, those of a file made relative to its folder.
@@ -87,7 +79,7 @@ struct ServeOptions {
   std::size_t run_threads = 1;       // set from the CPU quota
   std::size_t intra_op_threads = 0;  // 0: chosen for each model
 
-  TfservingOptions tfserving;
+  TensorflowServingOptions tfserving;
 
   Limits limits;
   std::size_t json_depth_max = 64;

@@ -55,6 +55,7 @@ ServerOptions server_options(const ServeOptions& options) {
   // Where threads are chosen for each model, those that are worth them share one pool.
   if (options.intra_op_threads == 0) server.backends.pool_threads = static_cast<int>(options.run_threads);
   server.protocols.json_depth_max = options.json_depth_max;
+  server.protocols.tensorflow_serving = options.tfserving;
   server.listeners = listeners(options);
   server.limits = options.limits;
   server.io_threads = options.io_threads;

@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 using tensorflow::serving::BatchingParameters;
 
 constexpr std::int64_t kBatchRowsDefault = 1000;
-constexpr std::string_view kMetricsPath = "/monitoring/prometheus/metrics";
 constexpr std::string_view kBatchingFile = "batching_params.pbtxt";
 
 std::string_view variable(const Environment& environment, std::string_view name) {
@@ -267,7 +266,7 @@ class Translator {
     }
     if (!monitoring.prometheus_config().enable()) return {};
     const std::string& path = monitoring.prometheus_config().path();
-    out_.options.tfserving.metrics_path = path.empty() ? std::string(kMetricsPath) : path;
+    out_.options.tfserving.metrics_path = path.empty() ? std::string(kTensorflowServingMetricsPath) : path;
     return {};
   }
 
