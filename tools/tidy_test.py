@@ -88,10 +88,10 @@ class RulesTest(SmallHouse):
         self.write('src/serving/queue.cc', HEAD + '#include <zlib.h>\n')
         self.assertEqual(self.broken(), {'third party': ['library zlib']})
 
-    def test_generated_messages_count_as_protobuf(self):
-        self.write('src/core/message.cc', HEAD + '#include "proto/health.pb.h"\n')
-        self.write('src/serving/queue.cc', HEAD + '#include <google/protobuf/arena.h>\n')
-        self.assertEqual(self.broken(), {'third party': ['library protobuf']})
+    def test_generated_messages_belong_to_one_folder_unless_they_are_shared(self):
+        for folder, name in (('core', 'message'), ('serving', 'queue')):
+            self.write(f'src/{folder}/{name}.cc', HEAD + '#include "proto/health.pb.h"\n#include "proto/tensorflow.pb.h"\n')
+        self.assertEqual(self.broken(), {'third party': ['library proto/health.pb.h']})
 
     def test_tests_may_use_libraries_of_their_own(self):
         self.write('src/serving/queue_test.cc', HEAD + '#include <zlib.h>\n')

@@ -10,7 +10,7 @@
 
 #include "backends/onnxruntime/graph_cache.h"
 #include "backends/onnxruntime/graph_loader.h"
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "backends/onnxruntime/onnx_model.h"
 #include "backends/onnxruntime/recognise.h"
 #include "backends/onnxruntime/runtime.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "base/result.h"
 
 namespace protean {

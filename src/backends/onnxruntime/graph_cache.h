@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "backends/onnxruntime/model_facts.h"
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "base/buffer.h"
 #include "base/locked.h"
 #include "base/result.h"

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "backends/onnxruntime/facts_codec.h"
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "backends/onnxruntime/seen_files.h"
 #include "base/sha256.h"
 #include "base/text.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ways out of a model's folder, on both ways of opening, and files that change while they are read.
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backends/onnxruntime/model_facts.h"
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "backends/onnxruntime/seen_files.h"
 #include "base/buffer.h"
 #include "base/result.h"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 #include "base/result.h"
 
 namespace protean {

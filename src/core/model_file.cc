@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening and reading with system calls, because std::filesystem can say neither "beneath this folder" nor
 // "the file I have open".
-#include "backends/onnxruntime/model_file.h"
+#include "core/model_file.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -61,8 +61,8 @@ std::optional<std::string> objection(std::string_view location) {
   return std::nullopt;
 }
 
-std::string refusal(std::string_view location, std::string_view reason) {
-  return "external data '" + printable(location) + "': " + std::string(reason);
+std::string refusal(std::string_view what, std::string_view location, std::string_view reason) {
+  return std::string(what) + " '" + printable(location) + "': " + std::string(reason);
 }
 
 std::string open_failure(int error) {
@@ -169,20 +169,21 @@ Result<ModelFolder> ModelFolder::open(const std::filesystem::path& path) {
   return ModelFolder(std::move(fd));
 }
 
-Result<ModelFile> ModelFolder::open_file(std::string_view location) const {
-  if (const auto reason = objection(location)) return fail(Code::kInvalidArgument, refusal(location, *reason));
+Result<ModelFile> ModelFolder::open_file(std::string_view location, std::string_view what) const {
+  if (const auto reason = objection(location)) return fail(Code::kInvalidArgument, refusal(what, location, *reason));
   FileDescriptor fd(open_beneath(fd_.get(), std::string(location)));
   if (!fd.valid()) {
     const int error = errno;
     const bool ours = error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EAGAIN;
-    return fail(ours ? Code::kUnavailable : Code::kInvalidArgument, refusal(location, open_failure(error)));
+    return fail(ours ? Code::kUnavailable : Code::kInvalidArgument, refusal(what, location, open_failure(error)));
   }
   auto file = ModelFile::adopt(std::move(fd), std::string(location));
-  if (!file) return fail(file.error().code, refusal(location, "not a regular file"));
+  if (!file) return fail(file.error().code, refusal(what, location, "not a regular file"));
   if (file->stamp().links > 1) {
     return fail(Code::kInvalidArgument,
-                refusal(location, "the file has " + std::to_string(file->stamp().links) +
-                                      " names (hard links), so it may belong elsewhere; put a copy there"));
+                refusal(what, location,
+                        "the file has " + std::to_string(file->stamp().links) +
+                            " names (hard links), so it may belong elsewhere; put a copy there"));
   }
   return file;
 }

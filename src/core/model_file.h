@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of a model, opened once and read by place, and the folder that no path inside a model leads out of.
-// ONNX Runtime itself never opens a file: what a model may read is decided here.
+// The libraries behind the backends never open a file of their own: what a model may read is decided here.
 #pragma once
 
 #include <cstddef>
@@ -82,8 +82,9 @@ class ModelFolder {
 
   /// `location`: relative, as a model writes it. No `..`, no link of any kind on the way, a regular file with
   /// one name (a hard link may lead anywhere, and nothing tells).
+  /// `what`: how messages call the file.
   /// Errors: kInvalidArgument, for whatever reason it is refused or missing; kUnavailable.
-  [[nodiscard]] Result<ModelFile> open_file(std::string_view location) const;
+  [[nodiscard]] Result<ModelFile> open_file(std::string_view location, std::string_view what = "external data") const;
 
  private:
   explicit ModelFolder(FileDescriptor fd) noexcept : fd_(std::move(fd)) {}
