@@ -172,7 +172,8 @@ class FieldWalk {
     for (const auto& [key, at] : a) {
       const auto there = b.find(key);
       if (there == b.end()) {
-        one_sided(here.member(key), pair, at, true);
+        const pb::Message& entry = message_at(pair.from, pair.field, at);
+        one_sided(here.member(key), {entry, entry, value}, -1, true);
         continue;
       }
       const pb::Message& from = message_at(pair.from, pair.field, at);
@@ -180,7 +181,9 @@ class FieldWalk {
       compare_one(here.member(key), {from, to, value}, {-1, -1});
     }
     for (const auto& [key, at] : b) {
-      if (!a.contains(key)) one_sided(here.member(key), pair, at, false);
+      if (a.contains(key)) continue;
+      const pb::Message& entry = message_at(pair.to, pair.field, at);
+      one_sided(here.member(key), {entry, entry, value}, -1, false);
     }
   }
 

@@ -33,9 +33,23 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
+def message_class(full_name: str) -> type:
+    """The class of a message of proto/, such as `tensorflow.TensorProto`."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(full_name))
+
+
 def message(name: str) -> type:
     """The class of `inference.NAME`."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
+    return message_class(f"inference.{name}")
+
+
+def unary(connection: grpc.Channel, service: str, name: str):
+    """The multicallable of a unary method of any service of proto/."""
+    kind = _pool().FindServiceByName(service).methods_by_name[name]
+    request, reply = (message_factory.GetMessageClass(part) for part in (kind.input_type, kind.output_type))
+    return connection.unary_unary(
+        f"/{service}/{name}", request_serializer=request.SerializeToString, response_deserializer=reply.FromString
+    )
 
 
 def channel(authority: str, certificate: Path | None = None, **options: object) -> grpc.Channel:

@@ -281,6 +281,8 @@ class Rest(BaseHTTPRequestHandler):
             status, answer = 200, self._call(model, route[3] or route[4] or "", body)
         except Refusal as refusal:
             status, answer = _HTTP[refusal.code], {"error": refusal.text}
+        except (ValueError, KeyError) as error:
+            status, answer = 400, {"error": f"JSON Parse error: {error}"}
         text = json.dumps(answer, indent=4).encode()
         kind = "text/plain" if planted(model, "content-type") else "application/json"
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n"
