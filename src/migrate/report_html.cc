@@ -16,7 +16,7 @@ constexpr std::string_view kStyle = R"css(
 @media(prefers-color-scheme:dark){:root{--bg:#12171d;--fg:#e4e9ee;--dim:#97a4b1;--line:#2b343e;--card:#1a2129;
 --good:#7ddba3;--goodbg:#10301e;--bad:#ff9c8d;--badbg:#3a1610;--wait:#f2cd7a;--waitbg:#33270b;--bar:#63a4e8;--code:#1f2730}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:76rem;padding:1rem;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
+body{margin:0 auto;max-width:84rem;padding:1rem;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 p{margin:.3rem 0}.dim{color:var(--dim)}
 .banner{border-radius:.5rem;padding:.8rem 1rem;margin:1rem 0;font-size:1.15rem;font-weight:600}
@@ -25,12 +25,15 @@ p{margin:.3rem 0}.dim{color:var(--dim)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.5rem .8rem}
 .card b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}
-.weight{height:.6rem;border-radius:.3rem;border:1px solid var(--line);width:100%;accent-color:var(--bar);margin:.6rem 0}
+.weight{height:.7rem;border-radius:.35rem;background:var(--line);overflow:hidden;margin:.6rem 0}
+.weight div{height:100%;background:var(--bar)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th{font-weight:600;color:var(--dim);font-size:.85rem}
-th:first-child,td:first-child,.left th,.left td{text-align:left}
+th{font-weight:600;color:var(--dim);font-size:.85rem;white-space:normal;vertical-align:bottom}
+td.zero{color:var(--dim)}tr.all td{border-bottom-width:2px;font-weight:600}
+th:first-child,td:first-child,.left th,.left td,.what{text-align:left}
+td.what{white-space:normal}
 td.hit{color:var(--bad);font-weight:600}
 details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;background:var(--card)}
 summary{padding:.5rem .8rem;cursor:pointer;overflow-wrap:anywhere}
@@ -63,7 +66,8 @@ std::string name_of(const CallName& call) {
 }
 
 std::string cell(std::uint64_t count, bool bad = false) {
-  return fmt::format("<td{}>{}</td>", bad && count != 0 ? " class=\"hit\"" : "", count);
+  const std::string_view colour = count == 0 ? "zero" : bad ? "hit" : "";
+  return fmt::format("<td class=\"{}\">{}</td>", colour, count);
 }
 
 std::string card(std::string_view name, const std::string& value) {
@@ -102,37 +106,48 @@ std::string cards(const Report& report) {
   out += card("Samples dropped", fmt::format("{}", report.total.dropped));
   out += "</div>\n<h2>Weight of the new side</h2>\n";
   return out + fmt::format(
-                   "<progress class=\"weight\" max=\"1\" value=\"{0:g}\"></progress><p>{1:g} % of the requests "
-                   "are answered by the new side.</p>\n",
-                   report.weight_to, report.weight_to * 100);
+                   "<div class=\"weight\"><div style=\"width:{0:g}%\"></div></div><p>{0:g} % of the requests are "
+                   "answered by the new side.</p>\n",
+                   report.weight_to * 100);
 }
 
-std::string parity_row(const std::string& name, const ParityRow& row) {
+std::string kinds_found(const ParityRow& row) {
   std::string kinds;
   for (std::size_t i = 0; i < kDifferenceKinds; ++i) {
     if (row.kinds[i] == 0) continue;
     kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", difference_kind_name(static_cast<DifferenceKind>(i)),
                          row.kinds[i]);
   }
-  return fmt::format("<tr><td>{}</td>", name) + cell(row.compared()) + cell(row.count(Verdict::kEqual)) +
-         cell(row.count(Verdict::kWithinTolerance)) + cell(row.count(Verdict::kFormatting)) +
-         cell(row.count(Verdict::kDifferent), true) + cell(row.count(Verdict::kFromFailed), true) +
-         cell(row.count(Verdict::kToFailed), true) + cell(row.dropped) +
-         fmt::format("<td>{:.3g}</td><td>{}</td></tr>\n", row.largest_deviation, kinds);
+  return kinds;
 }
 
-std::string parity(const Report& report) {
-  std::string out =
-      "<h2>Parity</h2>\n<div class=\"scroll\"><table>\n<tr><th>Model and method</th><th>Compared</th><th>Equal</th>"
-      "<th>Within tolerance</th><th>Formatting only</th><th>Different</th><th>Old failed</th><th>New failed</th>"
-      "<th>Dropped</th><th>Largest deviation</th><th>What was found</th></tr>\n";
-  for (const auto& [call, row] : report.figures.rows) out += parity_row(name_of(call), row);
-  if (report.figures.rows.size() != 1) out += parity_row("All", report.total);
+std::string parity_row(const std::string& name, const ParityRow& row) {
+  return fmt::format("<td>{}</td>", name) + cell(row.compared()) + cell(row.count(Verdict::kDifferent), true) +
+         fmt::format("<td class=\"what\">{}</td>", kinds_found(row)) + cell(row.count(Verdict::kEqual)) +
+         cell(row.count(Verdict::kWithinTolerance)) + cell(row.count(Verdict::kFormatting)) +
+         cell(row.count(Verdict::kFromFailed), true) + cell(row.count(Verdict::kToFailed), true) + cell(row.dropped) +
+         fmt::format("<td>{:.3g}</td></tr>\n", row.largest_deviation);
+}
+
+/// Rows of a table, behind one for all of them when there are several.
+template <typename Format>
+std::string rows(const Report& report, Format format) {
+  std::string out;
+  if (report.figures.rows.size() != 1) out += "<tr class=\"all\">" + format("All", report.total);
+  for (const auto& [call, row] : report.figures.rows) out += "<tr>" + format(name_of(call), row);
   return out + "</table></div>\n";
 }
 
+std::string parity(const Report& report) {
+  return "<h2>Parity</h2>\n<div class=\"scroll\"><table>\n<tr><th>Model and method</th><th>Compared</th>"
+         "<th>Different</th><th class=\"what\">What was found</th><th>Equal</th><th>Within tolerance</th>"
+         "<th>Formatting only</th><th>Old side failed</th><th>New side failed</th><th>Dropped</th>"
+         "<th>Largest deviation</th></tr>\n" +
+         rows(report, parity_row);
+}
+
 std::string latency_row(const std::string& name, const ParityRow& row) {
-  std::string out = fmt::format("<tr><td>{}</td>", name);
+  std::string out = fmt::format("<td>{}</td>", name);
   for (const SideCounts& side : row.sides) {
     out += cell(side.latency.count());
     for (const double q : {0.5, 0.9, 0.99}) out += fmt::format("<td>{}</td>", latency_text(side.latency, q));
@@ -141,13 +156,11 @@ std::string latency_row(const std::string& name, const ParityRow& row) {
 }
 
 std::string latencies(const Report& report) {
-  std::string out =
-      "<h2>Latency</h2>\n<p class=\"dim\">From the request on an open connection to the last byte of the answer, to "
-      "clients and to the mirror.</p>\n<div class=\"scroll\"><table>\n<tr><th>Model and method</th><th>Old: timed</th>"
-      "<th>p50</th><th>p90</th><th>p99</th><th>New: timed</th><th>p50</th><th>p90</th><th>p99</th></tr>\n";
-  for (const auto& [call, row] : report.figures.rows) out += latency_row(name_of(call), row);
-  if (report.figures.rows.size() != 1) out += latency_row("All", report.total);
-  return out + "</table></div>\n";
+  return "<h2>Latency</h2>\n<p class=\"dim\">From the request on an open connection to the last byte of the answer, to "
+         "clients and to the mirror.</p>\n<div class=\"scroll\"><table>\n<tr><th>Model and method</th>"
+         "<th>Old: timed</th><th>p50</th><th>p90</th><th>p99</th><th>New: timed</th><th>p50</th><th>p90</th>"
+         "<th>p99</th></tr>\n" +
+         rows(report, latency_row);
 }
 
 std::string example(const Example& example, bool open) {
@@ -186,7 +199,7 @@ std::string events(const Report& report) {
 }  // namespace
 
 std::string format_report_html(const Report& report, bool live) {
-  return head(report, live) + cards(report) + parity(report) + latencies(report) + examples(report) + events(report) +
+  return head(report, live) + cards(report) + parity(report) + examples(report) + latencies(report) + events(report) +
          "</body>\n</html>\n";
 }
 

@@ -41,7 +41,8 @@ class OldServer:
         ports = ["--rest-port", self.rest_port, "--grpc-port", self.grpc_port]
         plants = [each for kind in self.plants for each in ("--plant", kind)]
         with open(self.folder / "out.txt", "wb") as out, open(self.folder / "err.txt", "wb") as err:
-            command = [str(each) for each in (interpreter(), script, *ports, *plants)]
+            # -P: the folder of the script holds a tensorflow.py of its own.
+            command = [str(each) for each in (interpreter(), "-P", script, *ports, *plants)]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     def wait_ready(self) -> None:
