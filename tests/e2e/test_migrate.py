@@ -6,11 +6,12 @@ import gzip
 import json
 import re
 import time
+from dataclasses import dataclass
 
 import grpc
 import pytest
 from harness.grpc_stub import message_class
-from harness.migration import Client, Load, Migration, OldServer
+from harness.migration import Client, Load, Migration, OldServer, make_saved_models
 from harness.wait import wait_until
 
 _ROWS = [1.0, 2.5, -3.0]
@@ -27,6 +28,18 @@ def sides(tmp_path_factory):
     yield servers
     for server in servers:
         server.kill()
+
+
+@dataclass
+class _Own:
+    """Our own server as a side: one port for everything."""
+
+    url: str
+    authority: str
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        return self.url, f"grpc://{self.authority}"
 
 
 @pytest.fixture
@@ -261,6 +274,31 @@ def test_the_control_listener_refuses_what_it_does_not_know(sides, migrate):
     assert migration.set_weight(0.25).returncode == 0
     assert migration.status()["weight"] == {"to": 0.25}
     assert migration.set_weight(1.5).returncode == 2
+
+
+def test_our_own_server_answers_like_tensorflow(tmp_path, migrate, start_server):
+    """The same SavedModel here and there. REST predictions are the same to the byte."""
+    folder = make_saved_models(tmp_path / "models", "half_plus_two")
+    old = OldServer(tmp_path / "old", models={"half_plus_two": folder / "half_plus_two" / "00000001"})
+    own = start_server(folder)
+    migration = migrate(old, _Own(own.url, own.authority), "--fail-on-difference")
+    client = migration.client
+    numbers = [[1.0], [0.1], [-3e7], [1e-9], [float("inf")], [123456.789]]
+    client.predict_rest("half_plus_two", numbers)
+    client.predict_grpc("half_plus_two", numbers)
+    client.call("ModelService", "GetModelStatus", client.model_request("GetModelStatusRequest", "half_plus_two"))
+    client.predict_rest("nobody", [1.0])
+    with pytest.raises(grpc.RpcError):
+        client.predict_grpc("nobody", [1.0])
+    client.http("/v1/models/half_plus_two")
+    figures = migration.settled()
+    old.kill()
+    assert figures["total"]["different"] == 0, json.dumps(figures["examples"], indent=1)
+    rows = rows_of(figures)
+    assert found(rows.pop(("half_plus_two", "REST status"))) <= {"equal", "formatting_only"}
+    assert len(rows) == 5
+    assert all(found(row) == {"equal"} for row in rows.values()), figures["examples"]
+    assert migration.stop() == 0
 
 
 def test_the_cut_over_under_load_fails_no_request(tmp_path, migrate):

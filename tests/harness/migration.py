@@ -26,10 +26,11 @@ _SANITIZER = re.compile(r"ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runti
 class OldServer:
     """harness/old_tfserving.py as a process: real TensorFlow, with faults to plant."""
 
-    def __init__(self, folder: Path, *plants: str):
+    def __init__(self, folder: Path, *plants: str, models: dict[str, Path] | None = None):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.plants = plants
+        self.models = models or {}
         self.rest_port = self.grpc_port = 0
         self.process: subprocess.Popen | None = None
         self.begin()
@@ -40,6 +41,7 @@ class OldServer:
         script = Path(__file__).with_name("old_tfserving.py")
         ports = ["--rest-port", self.rest_port, "--grpc-port", self.grpc_port]
         plants = [each for kind in self.plants for each in ("--plant", kind)]
+        plants += [each for name, path in self.models.items() for each in ("--model", f"{name}={path}")]
         with open(self.folder / "out.txt", "wb") as out, open(self.folder / "err.txt", "wb") as err:
             # -P: the folder of the script holds a tensorflow.py of its own.
             command = [str(each) for each in (interpreter(), "-P", script, *ports, *plants)]
@@ -62,6 +64,14 @@ class OldServer:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+def make_saved_models(folder: Path, *names: str) -> Path:
+    """The models of TensorFlow Serving's tutorials."""
+    script = paths.ROOT / "tests" / "backends" / "half_plus_two.py"
+    command = [str(each) for each in (interpreter(), "-P", script, folder, *names)]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    return folder
 
 
 class Client:
@@ -96,8 +106,10 @@ class Client:
         request.model_spec.signature_name = signature
         tensor = request.inputs["x"]
         tensor.dtype = 1
-        tensor.tensor_shape.dim.add(size=len(rows))
-        tensor.tensor_content = np.array(rows, np.float32).tobytes()
+        array = np.array(rows, np.float32)
+        for size in array.shape:
+            tensor.tensor_shape.dim.add(size=size)
+        tensor.tensor_content = array.tobytes()
         return self.call("PredictionService", "Predict", request, **options)
 
     def examples(self, kind: str, model: str, rows: list):

@@ -3,7 +3,8 @@
 
 Runs under a Python that has tensorflow-cpu and tensorflow-serving-api. Every model computes the same, whatever its
 name; `--plant KIND` makes the model of that name answer with one deliberate fault, so that two of these differ in
-exactly what was planted. Prints `ready REST_PORT GRPC_PORT` when it serves.
+exactly what was planted. With `--model NAME=FOLDER` it serves SavedModels instead, answers and errors laid out as
+TensorFlow Serving lays them out (protocol notes: "Numbers", "Layout"). Prints `ready REST_PORT GRPC_PORT` when it serves.
 """
 
 import argparse
@@ -38,6 +39,7 @@ KINDS = (
 )  # fmt: skip
 _ROUTE = re.compile(r"^/v1/models/([^/:]+)(?:/versions/(\d+))?(?::(\w+)|/(metadata))?$", re.IGNORECASE)
 _PLANTED: set[str] = set()
+_SAVED: dict[str, object] = {}
 
 
 class Refusal(Exception):
@@ -61,6 +63,9 @@ def _half_plus_two(x):
 
 def compute(model: str, x: np.ndarray) -> dict[str, np.ndarray]:
     """The outputs, with the fault of `model` in them."""
+    if _SAVED:
+        answer = saved(model).signatures["serving_default"](x=tf.constant(x, tf.float32))
+        return {name: tensor.numpy() for name, tensor in answer.items()}
     outputs = {name: tensor.numpy() for name, tensor in _half_plus_two(tf.constant(x, tf.float32)).items()}
     if planted(model, "value"):
         outputs["y"] = outputs["y"] + np.float32(1e-3)
@@ -71,6 +76,20 @@ def compute(model: str, x: np.ndarray) -> dict[str, np.ndarray]:
     if planted(model, "extra"):
         outputs["debug"] = outputs["y"]
     return outputs
+
+
+def saved(model: str):
+    if model not in _SAVED:
+        raise Refusal(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({model})")
+    return _SAVED[model]
+
+
+def regress_values(model: str, signature: str, serialized: list[bytes], x: np.ndarray) -> list[float]:
+    """One value for each Example, whose feature `x` is also given."""
+    if _SAVED:
+        answer = saved(model).signatures[signature](inputs=tf.constant(serialized))
+        return answer["outputs"].numpy().ravel().tolist()
+    return compute(model, x)["y"].tolist()
 
 
 def check_signature(model: str, name: str) -> None:
@@ -88,9 +107,9 @@ def version_of(model: str) -> int:
 # ---- gRPC ------------------------------------------------------------------------------------------------------------
 
 
-def fill_spec(spec, model: str) -> None:
+def fill_spec(spec, model: str, signature: str = "serving_default") -> None:
     spec.name = model
-    spec.signature_name = "serving_default"
+    spec.signature_name = signature
     spec.version.value = version_of(model)
 
 
@@ -131,9 +150,10 @@ def classify(model: str, x: np.ndarray, result) -> None:
         result.classifications.add().classes.add(label="half", score=float(value))
 
 
-def regress(model: str, x: np.ndarray, result) -> None:
-    for value in compute(model, x)["y"]:
-        result.regressions.add(value=float(value))
+def regress(request, model: str, signature: str, result) -> None:
+    serialized = [example.SerializeToString() for example in request.input.example_list.examples]
+    for value in regress_values(model, signature, serialized, inputs_of(request)):
+        result.regressions.add(value=value)
 
 
 class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -157,8 +177,9 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     @answering
     def Regress(self, request):
         response = regression_pb2.RegressionResponse()
-        fill_spec(response.model_spec, request.model_spec.name)
-        regress(request.model_spec.name, inputs_of(request), response.result)
+        spec = request.model_spec
+        fill_spec(response.model_spec, spec.name, spec.signature_name or "serving_default")
+        regress(request, spec.name, spec.signature_name, response.result)
         return response
 
     @answering
@@ -170,7 +191,7 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
             if task.method_name.endswith("classify"):
                 classify(task.model_spec.name, inputs_of(request), one.classification_result)
             else:
-                regress(task.model_spec.name, inputs_of(request), one.regression_result)
+                regress(request, task.model_spec.name, "", one.regression_result)
         return response
 
     @answering
@@ -194,7 +215,8 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
     @answering
     def GetModelStatus(self, request):
         response = get_model_status_pb2.GetModelStatusResponse()
-        response.model_version_status.add(version=version_of(request.model_spec.name), state=30)
+        one = response.model_version_status.add(version=version_of(request.model_spec.name), state=30)
+        one.status.SetInParent()
         return response
 
     @answering
@@ -227,24 +249,56 @@ def json_value(model: str, name: str, value) -> object:
     return value
 
 
+def number_text(value: float) -> str:
+    """As TensorFlow Serving prints a float."""
+    if not np.isfinite(value):
+        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    short = f"{value:g}"
+    text = short if np.float32(short) == np.float32(value) else f"{value:.9g}"
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def row_text(value: object) -> str:
+    return f"[{', '.join(map(row_text, value))}]" if isinstance(value, list) else number_text(value)
+
+
+class Laid(str):
+    """JSON that is printed already."""
+
+
 def predict_json(model: str, body: bytes) -> object:
     request = json.loads(body)
     check_signature(model, request.get("signature_name", ""))
     x = np.array([row["x"] if isinstance(row, dict) else row for row in request["instances"]], np.float32)
     outputs = compute(model, x)
+    if _SAVED:
+        (only,) = outputs.values()
+        return Laid(f'{{\n    "predictions": [{", ".join(map(row_text, only.tolist()))}\n    ]\n}}')
     rows = [
         {name: json_value(model, name, array[i].item()) for name, array in outputs.items()} for i in range(len(x))
     ]
     return {"predictions": rows}
 
 
+def serialized_example(value: float) -> bytes:
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.append(value)
+    return example.SerializeToString()
+
+
 def results_json(model: str, verb: str, body: bytes) -> object:
-    x = np.array([example["x"] for example in json.loads(body)["examples"]], np.float32)
+    request = json.loads(body)
+    x = np.array([example["x"] for example in request["examples"]], np.float32)
+    if _SAVED:
+        serialized = [serialized_example(value) for value in x]
+        return Laid(f'{{\n    "results": {row_text(regress_values(model, request["signature_name"], serialized, x))}\n}}')
     values = [value.item() for value in compute(model, x)["y"]]
     return {"results": values if verb == "regress" else [[["half", value]] for value in values]}
 
 
 def status_json(model: str) -> object:
+    if _SAVED:
+        saved(model)
     state = {"version": str(version_of(model)), "state": "AVAILABLE"}
     return {"model_version_status": [{**state, "status": {"error_code": "OK", "error_message": ""}}]}
 
@@ -283,7 +337,7 @@ class Rest(BaseHTTPRequestHandler):
             status, answer = _HTTP[refusal.code], {"error": refusal.text}
         except (ValueError, KeyError) as error:
             status, answer = 400, {"error": f"JSON Parse error: {error}"}
-        text = json.dumps(answer, indent=4).encode()
+        text = (answer if isinstance(answer, Laid) else json.dumps(answer, indent=4)).encode()
         kind = "text/plain" if planted(model, "content-type") else "application/json"
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n"
         self.wfile.write(head.encode() + f"X-Port: {self.server.server_port}\r\n\r\n".encode() + text)
@@ -306,11 +360,15 @@ def main() -> None:
     parser.add_argument("--rest-port", type=int, default=0)
     parser.add_argument("--grpc-port", type=int, default=0)
     parser.add_argument("--plant", action="append", default=[], choices=KINDS)
+    parser.add_argument("--model", action="append", default=[], help="NAME=FOLDER of one version of a SavedModel")
     options = parser.parse_args()
     _PLANTED.update(options.plant)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    compute("warm", np.zeros(1, np.float32))
+    for name, folder in (model.split("=", 1) for model in options.model):
+        _SAVED[name] = tf.saved_model.load(folder)
+    if not _SAVED:
+        compute("warm", np.zeros(1, np.float32))
     rest = Server(("127.0.0.1", options.rest_port), Rest)
     _grpc, grpc_port = serve_grpc(options.grpc_port)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
