@@ -16,9 +16,10 @@ std::string_view adjective(Side side) { return side == Side::kFrom ? "old" : "ne
 
 }  // namespace
 
-Migration::Migration(MigrationOptions options, std::unique_ptr<DialectRules> dialect)
+Migration::Migration(MigrationOptions options, std::unique_ptr<DialectRules> dialect, BodyDecoder decode)
     : options_(std::move(options)),
       dialect_(std::move(dialect)),
+      decode_(std::move(decode)),
       statistics_(options_.examples_max),
       split_(options_.weight_to),
       guard_(options_.guard) {}

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,13 +36,18 @@ struct MigrationOptions {
   GuardOptions guard;
 };
 
+/// Undoes a content coding (`gzip`), so that what is inside can be compared.  Errors: an unknown coding, broken bytes.
+using BodyDecoder = std::function<Result<Slice>(std::string_view coding, const Slice& body)>;
+
 /// Thread-safe.
 class Migration {
  public:
-  Migration(MigrationOptions options, std::unique_ptr<DialectRules> dialect);
+  /// Without a decoder, coded bodies are compared as they are.
+  Migration(MigrationOptions options, std::unique_ptr<DialectRules> dialect, BodyDecoder decode = {});
 
   [[nodiscard]] const MigrationOptions& options() const noexcept { return options_; }
   [[nodiscard]] const DialectRules& dialect() const noexcept { return *dialect_; }
+  [[nodiscard]] const BodyDecoder& body_decoder() const noexcept { return decode_; }
   [[nodiscard]] Statistics& statistics() noexcept { return statistics_; }
   [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }
   [[nodiscard]] Split& split() noexcept { return split_; }
@@ -66,6 +72,7 @@ class Migration {
 
   const MigrationOptions options_;
   const std::unique_ptr<DialectRules> dialect_;
+  const BodyDecoder decode_;
   Statistics statistics_;
   Split split_;
   std::array<Health, kSides> health_;

@@ -9,6 +9,21 @@
 #include "base/text.h"
 
 namespace protean::migrate {
+namespace {
+
+std::string coding_of(const Fields& fields) {
+  for (const auto& [name, value] : fields) {
+    if (equals_ignore_case(name, "content-encoding") && !equals_ignore_case(value, "identity")) return value;
+  }
+  return {};
+}
+
+Result<Slice> decoded(const BodyDecoder& decode, std::string_view coding, const Slice& body) {
+  if (!decode || coding.empty() || body.empty()) return body;
+  return decode(coding, body);
+}
+
+}  // namespace
 
 Mirror::Mirror(Migration& migration, Upstreams upstreams)
     : migration_(migration), upstreams_(upstreams), share_(migration.options().mirror_share) {
@@ -121,10 +136,30 @@ void Mirror::compare(const Job& job) {
     const Answer& from = mirrored_to ? sample.answer : job.mirrored;
     const Answer& to = mirrored_to ? job.mirrored : sample.answer;
     migration_.statistics().mirrored(sample.call, other(sample.answered_by), job.mirrored.took);
-    migration_.dialect().compare(comparison, sample.exchange->head(), from, to, migration_.options().tolerance);
+    compare_answers(comparison, sample.exchange->head(), from, to);
   }
   if (migration_.statistics().compared(sample.call, comparison)) keep_example(job, comparison);
   if (!job.mirrored.error) migration_.observe_comparison(comparison.verdict() == Verdict::kDifferent);
+}
+
+void Mirror::compare_answers(Comparison& out, const RequestHead& request, const Answer& from, const Answer& to) const {
+  const std::string from_coding = coding_of(from.headers);
+  const std::string to_coding = coding_of(to.headers);
+  if (request.wire == Wire::kGrpc || !migration_.body_decoder() || (from_coding.empty() && to_coding.empty())) {
+    return migration_.dialect().compare(out, request, from, to, migration_.options().tolerance);
+  }
+  const Path header{nullptr, "header", 0};
+  const Path coding = header.member("content-encoding");
+  // The client has asked for it, one way or the other: the same thing, written differently.
+  if (from_coding != to_coding) out.differ(DifferenceKind::kFormat, coding, from_coding, to_coding);
+  Answer plain_from = from;
+  Answer plain_to = to;
+  for (Answer* each : {&plain_from, &plain_to}) {
+    auto body = decoded(migration_.body_decoder(), coding_of(each->headers), each->body);
+    if (!body) return out.differ(DifferenceKind::kUnreadable, coding, from_coding, body.error().message);
+    each->body = *std::move(body);
+  }
+  migration_.dialect().compare(out, request, plain_from, plain_to, migration_.options().tolerance);
 }
 
 void Mirror::keep_example(const Job& job, const Comparison& comparison) {
@@ -134,8 +169,10 @@ void Mirror::keep_example(const Job& job, const Comparison& comparison) {
   example.verdict = comparison.verdict();
   example.line =
       printable(fmt::format("{} {}{}{}", head.method, head.path, head.query.empty() ? "" : "?", head.query), 300);
-  example.request =
-      migration_.dialect().describe(head, job.sample.exchange->body(), migration_.options().example_bytes_max);
+  const Slice& sent = job.sample.exchange->body();
+  const std::string_view coding = head.wire == Wire::kGrpc ? "" : head.headers.find("content-encoding").value_or("");
+  example.request = migration_.dialect().describe(head, decoded(migration_.body_decoder(), coding, sent).value_or(sent),
+                                                  migration_.options().example_bytes_max);
   example.differences = comparison.differences();
   example.at = std::chrono::system_clock::now();
   migration_.statistics().add_example(std::move(example));

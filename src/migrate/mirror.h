@@ -53,6 +53,7 @@ class Mirror {
   void on_answer(const JobPtr& job, Answer answer);
   void compare_loop();
   void compare(const Job& job);
+  void compare_answers(Comparison& out, const RequestHead& request, const Answer& from, const Answer& to) const;
   void keep_example(const Job& job, const Comparison& comparison);
 
   Migration& migration_;

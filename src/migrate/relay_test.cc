@@ -267,6 +267,34 @@ TEST_F(RelayTest, TheGuardMovesTrafficBackWhenTheNewSideErrs) {
   EXPECT_FALSE(figures().events.empty());
 }
 
+/// Its coding puts `~` in front.
+Result<Slice> undo_tilde(std::string_view coding, const Slice& body) {
+  if (coding != "tilde") return fail(Code::kUnimplemented, "unknown coding");
+  return body.part(1, body.size() - 1);
+}
+
+TEST_F(RelayTest, CodedAnswersAreComparedByWhatIsInside) {
+  Migration migration({}, make_tfserving_dialect(), undo_tilde);
+  Mirror mirror(migration, {&mirror_from_, &mirror_to_});
+  Relay relay(migration, {&from_, &to_}, mirror);
+  mirror_to_.answer = ok("~[1.5]");
+  mirror_to_.answer.headers.emplace_back("Content-Encoding", "tilde");
+  RequestHead head;
+  head.path = "/v1/models/m:predict";
+  for (const std::string body : {"[1.5]", "[2.5]"}) {
+    from_.answer = ok(body);
+    relay.on_exchange(std::make_shared<TestExchange>(head));
+  }
+  mirror_to_.answer.headers.back().second = "other";
+  relay.on_exchange(std::make_shared<TestExchange>(head));
+  EXPECT_TRUE(mirror.drain(Clock::system().now() + 10s));
+  const ParityRow total = migration.statistics().snapshot().total();
+  EXPECT_EQ(total.count(Verdict::kFormatting), 1U);
+  EXPECT_EQ(total.count(Verdict::kDifferent), 2U);
+  EXPECT_EQ(total.kinds[static_cast<std::size_t>(DifferenceKind::kValue)], 1U);
+  EXPECT_EQ(total.kinds[static_cast<std::size_t>(DifferenceKind::kUnreadable)], 1U);
+}
+
 Response control(Migration& migration, std::string method, std::string path, std::string body = "") {
   RequestHead head;
   head.method = std::move(method);

@@ -10,6 +10,7 @@
 #include "core/memory_budget.h"
 #include "migrate/mirror.h"
 #include "migrate/relay.h"
+#include "transport/content_coding.h"
 #include "transport/server.h"
 #include "transport/transport_metrics.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 /// How long the mirror may take to catch up once nobody is answered any more.
 constexpr Duration kMirrorDrain = std::chrono::seconds(10);
+/// Of a coded answer, for comparing.
+constexpr std::size_t kDecodedBytesMax = std::size_t{256} << 20;
 
 Result<std::optional<UpstreamTarget>> resolve(const std::optional<UpstreamAddress>& address) {
   if (!address) return std::optional<UpstreamTarget>();
@@ -45,6 +48,11 @@ UpstreamPoolOptions charged_to(UpstreamPoolOptions pool, MemoryBudget& memory) {
   return pool;
 }
 
+Result<Slice> undo_coding(std::string_view name, const Slice& body) {
+  TRY(const auto coding, parse_content_encoding(name));
+  return coding ? decode_body(*coding, body, kDecodedBytesMax) : body;
+}
+
 ListenerOptions listener(const ListenAddress& address, Dialect dialect) {
   ListenerOptions options;
   options.host = address.host;
@@ -60,7 +68,7 @@ struct MigrationProxy::Parts {
       : memory((options.memory_mib_max << 20) / 2),
         answers((options.memory_mib_max << 20) / 2),
         metrics(registry),
-        migration(options.migration, migrate::make_dialect(options.dialect)),
+        migration(options.migration, migrate::make_dialect(options.dialect), undo_coding),
         from_pool(charged_to(from, answers)),
         to_pool(charged_to(to, answers)),
         mirror_from(charged_to(mirror_options(from), answers)),

@@ -45,9 +45,8 @@ constexpr std::array<Method, 7> kMethods = {{
 }};
 
 /// Headers that clients act upon.
-constexpr std::array<std::string_view, 8> kHeaders = {
+constexpr std::array<std::string_view, 7> kHeaders = {
     "content-type",
-    "content-encoding",
     "location",
     "allow",
     "www-authenticate",
