@@ -343,6 +343,21 @@ TEST_F(RelayTest, TheReportEscapesWhatCameFromOutside) {
   EXPECT_TRUE(parse_json(format_report_json(make_report(*migration_))));
 }
 
+TEST_F(RelayTest, TheTerminalsLinesAreNoLongerThanTheTerminal) {
+  make();
+  ask("/v1/models/a_model_with_quite_a_long_name_that_nobody_wants_to_read:predict");
+  static_cast<void>(figures());
+  for (const std::size_t columns : {60U, 80U, 100U, 160U}) {
+    const std::string text = format_report_text(make_report(*migration_), columns);
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = text.find('\n', begin);
+      EXPECT_LE(end - begin, columns);
+      begin = end + 1;
+    }
+    EXPECT_EQ(columns >= 100, text.find("new p50\n") != std::string::npos || text.find("  p99\n") != std::string::npos);
+  }
+}
+
 TEST_F(RelayTest, NothingComparedIsNotCalledParity) {
   make();
   const Judgement judgement = judge(make_report(*migration_));

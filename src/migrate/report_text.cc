@@ -18,14 +18,37 @@ std::string name_of(const CallName& call) {
   return call.model.empty() ? call.method : fmt::format("{} {}", call.model, call.method);
 }
 
-std::string row_line(std::string_view name, const ParityRow& row) {
-  const auto times = [](const SideCounts& side) {
-    return fmt::format("{:>9} {:>9}", latency_text(side.latency, 0.5), latency_text(side.latency, 0.99));
-  };
-  return fmt::format("  {:<32} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}  {}  {}\n", printable(name, 29),
-                     row.compared(), row.count(Verdict::kEqual), row.count(Verdict::kWithinTolerance),
-                     row.count(Verdict::kFormatting), row.count(Verdict::kDifferent), row.one_side_failed(),
-                     row.dropped, times(row.sides[0]), times(row.sides[1]));
+/// The last columns give way where the terminal is narrow.
+struct Layout {
+  std::size_t name;
+  bool tails;  // p99 beside p50
+};
+
+Layout layout_for(std::size_t columns) {
+  constexpr std::size_t kFigures = 54;
+  constexpr std::size_t kLatencies = 4 * 10;
+  const bool tails = columns >= 20 + kFigures + kLatencies;
+  const std::size_t taken = kFigures + (tails ? kLatencies : kLatencies / 2);
+  return {std::clamp<std::size_t>(columns > taken ? columns - taken : 0, 16, 44), tails};
+}
+
+std::string heading(const Layout& layout) {
+  const std::string head = fmt::format("  {:<{}}{:>9}{:>8}{:>6}{:>7}{:>7}{:>7}{:>8}", "", layout.name - 2, "compared",
+                                       "equal", "close", "format", "DIFFER", "1 side", "dropped");
+  if (!layout.tails) return head + fmt::format("{:>10}{:>10}\n", "old p50", "new p50");
+  return head + fmt::format("{:>10}{:>10}{:>10}{:>10}\n", "old p50", "p99", "new p50", "p99");
+}
+
+std::string row_line(std::string_view name, const ParityRow& row, const Layout& layout) {
+  std::string out =
+      fmt::format("  {:<{}}{:>9}{:>8}{:>6}{:>7}{:>7}{:>7}{:>8}", printable(name, layout.name - 5), layout.name - 2,
+                  row.compared(), row.count(Verdict::kEqual), row.count(Verdict::kWithinTolerance),
+                  row.count(Verdict::kFormatting), row.count(Verdict::kDifferent), row.one_side_failed(), row.dropped);
+  for (const SideCounts& side : row.sides) {
+    out += fmt::format("{:>10}", latency_text(side.latency, 0.5));
+    if (layout.tails) out += fmt::format("{:>10}", latency_text(side.latency, 0.99));
+  }
+  return out + "\n";
 }
 
 std::string example_lines(const Example& example) {
@@ -49,12 +72,12 @@ std::string format_report_text(const Report& report, std::size_t columns) {
   out += fmt::format("  requests {}   answered by old {}, by new {}   failed {}   failed over {}\n", figures.requests,
                      report.total.sides[0].answered, report.total.sides[1].answered, figures.failed,
                      figures.failed_over[0] + figures.failed_over[1]);
-  out += fmt::format("  {:<32} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}  {:>9} {:>9}  {:>9} {:>9}\n", "", "compared",
-                     "equal", "close", "format", "DIFFER", "1 side", "dropped", "old p50", "p99", "new p50", "p99");
+  const Layout layout = layout_for(columns);
+  out += heading(layout);
   std::size_t shown = 0;
   for (const auto& [call, row] : figures.rows) {
     if (++shown > kRowsShown) break;
-    out += row_line(name_of(call), row);
+    out += row_line(name_of(call), row, layout);
   }
   if (figures.rows.size() > kRowsShown) {
     out += fmt::format("  and {} more; the report has them all\n", figures.rows.size() - kRowsShown);

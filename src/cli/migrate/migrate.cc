@@ -4,6 +4,7 @@
 #include "cli/migrate/migrate.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,7 +39,10 @@ void print(const std::string& text) {
 /// Draws a block of lines over the one before.
 class Screen {
  public:
-  void draw(const std::string& block) {
+  /// As much of it as fits: what has scrolled away cannot be drawn over.
+  void draw(std::string block) {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2) cut_lines(block, size.ws_row - 1U);
     std::string out;
     if (lines_ != 0) out = fmt::format("\x1b[{}A\x1b[J", lines_);
     print(out + block);
@@ -46,6 +50,16 @@ class Screen {
   }
 
  private:
+  static void cut_lines(std::string& block, std::size_t lines_max) {
+    std::size_t end = 0;
+    for (std::size_t line = 0; line < lines_max; ++line) {
+      const std::size_t next = block.find('\n', end);
+      if (next == std::string::npos) return;
+      end = next + 1;
+    }
+    block.resize(end);
+  }
+
   std::size_t lines_ = 0;
 };
 
