@@ -27,10 +27,11 @@ inline constexpr std::size_t kSides = 2;
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-/// `error`: nothing whole came. Its code: kUnavailable, kInternal (not reached, broken off, not HTTP: somebody else may
-/// be asked), kDeadlineExceeded, kResourceExhausted (more than may be kept).
-/// gRPC: `grpc_status` is 0 to 16, `body` the message without its prefix; HTTP: `status`.
-/// `took`: from when the request was given to an open connection to the last byte of the answer.
+/// `error`: nothing whole came. Its code: kUnavailable (not reached, broken off), kInternal (this request was broken
+/// off, or what came is no answer), kDeadlineExceeded, kResourceExhausted (more than may be kept), kCancelled (we
+/// stop). After the first two somebody else may be asked. gRPC: `grpc_status` is 0 to 16, `body` the message without
+/// its prefix; HTTP: `status`. `took`: from when the request was given to an open connection to the last byte of the
+/// answer.
 struct Answer {
   std::optional<Error> error;
   int status = 0;

@@ -82,7 +82,7 @@ void Relay::on_answer(const CallPtr& call, Side side, Answer answer) {
 
 void Relay::on_failure(const CallPtr& call, Side side, const Error& error) {
   migration_.statistics().broke(call->name, side);
-  if (may_ask_other(error)) migration_.side_failed(side, error, Clock::system().now());
+  if (error.code == Code::kUnavailable) migration_.side_failed(side, error, Clock::system().now());
   if (side == Side::kTo) migration_.observe_answer(true);
   call->code = error.code;
   call->failures.push_back(fmt::format("{} ({}): {}", side == Side::kFrom ? "old side" : "new side",
@@ -94,8 +94,10 @@ void Relay::on_failure(const CallPtr& call, Side side, const Error& error) {
 }
 
 void Relay::give_up(const CallPtr& call) {
-  migration_.statistics().failed();
   const bool late = call->code == Code::kDeadlineExceeded;
+  // Who gives a call little time decides that it fails.
+  const bool own_deadline = late && call->exchange->head().deadline <= call->deadline;
+  if (!own_deadline) migration_.statistics().failed();
   const std::string message = fmt::format("no answer: {}", fmt::join(call->failures, "; "));
   Response response;
   if (call->exchange->head().wire == Wire::kGrpc) {

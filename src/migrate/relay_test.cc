@@ -167,6 +167,27 @@ TEST_F(RelayTest, BothSidesDownIsAnErrorThatSaysSo) {
   EXPECT_EQ(ask()->answer.body.at(0).text(), "back");
 }
 
+TEST_F(RelayTest, ARequestThatIsBrokenOffAloneDoesNotTakeItsSideDown) {
+  make();
+  from_.answer = broken(Code::kInternal);
+  to_.answer = ok("new");
+  EXPECT_EQ(ask()->answer.body.at(0).text(), "new");
+  EXPECT_TRUE(migration_->health(Side::kFrom).up());
+}
+
+TEST_F(RelayTest, ACallersOwnDeadlineIsNoFailureOfOurs) {
+  make();
+  from_.answer = broken(Code::kDeadlineExceeded);
+  RequestHead head;
+  head.wire = Wire::kGrpc;
+  head.path = "/tensorflow.serving.PredictionService/Predict";
+  head.deadline = Clock::system().now();
+  const auto exchange = std::make_shared<TestExchange>(head);
+  relay_->on_exchange(exchange);
+  EXPECT_EQ(exchange->answer.grpc_code, Code::kDeadlineExceeded);
+  EXPECT_EQ(figures().failed, 0U);
+}
+
 TEST_F(RelayTest, ALateAnswerIsNotAskedForAgain) {
   make();
   from_.answer = broken(Code::kDeadlineExceeded);

@@ -164,13 +164,13 @@ class Migration:
         return json.loads(self.ask_control("/status")[2])
 
     def settled(self) -> dict:
-        """The figures once every request has been compared or dropped."""
+        """The figures once every request has been compared or dropped; all must be of kinds that are mirrored."""
 
         def done() -> dict | None:
             figures = self.status()
             total = figures["total"]
             one_sided = total["old_side_failed"] + total["new_side_failed"]
-            answered = total["from"]["answered"] + total["to"]["answered"]
+            answered = figures["requests"] - figures["failed"]
             return figures if total["compared"] + one_sided + total["dropped"] >= answered else None
 
         return wait_until(done, "all comparisons", 60)

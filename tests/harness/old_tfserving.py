@@ -62,7 +62,9 @@ def _half_plus_two(x):
 
 
 def compute(model: str, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs, with the fault of `model` in them."""
+    """The outputs, with the fault of `model` in them; of the model `hang` never."""
+    if model == "hang":
+        threading.Event().wait()
     if _SAVED:
         answer = saved(model).signatures["serving_default"](x=tf.constant(x, tf.float32))
         return {name: tensor.numpy() for name, tensor in answer.items()}
@@ -137,6 +139,8 @@ def answering(method):
     """Turns a Refusal into the call's status."""
 
     def call(self, request, context):
+        echoed = [(key, value) for key, value in context.invocation_metadata() if key.startswith("x-echo")]
+        context.send_initial_metadata(echoed)
         try:
             return method(self, request)
         except Refusal as refusal:

@@ -73,12 +73,11 @@ Status check_whole(const ClientReply& reply) {
 }  // namespace
 
 ClientRequest make_upstream_request(const RequestHead& head, const Slice& body, std::string_view authority,
-                                    TimePoint now) {
+                                    Duration left) {
   const auto fields = end_to_end_fields(head);
   if (head.wire == Wire::kGrpc) {
-    const Duration left =
-        head.deadline == kNever ? Duration::zero() : std::max<Duration>(head.deadline - now, Duration(1));
-    return make_grpc_request(authority, head.path, body, left, fields);
+    const Duration timeout = head.deadline == kNever ? Duration::zero() : std::max(left, Duration(1));
+    return make_grpc_request(authority, head.path, body, timeout, fields);
   }
   const std::string target = head.query.empty() ? head.path : head.path + "?" + head.query;
   return make_http_request({head.method, authority, target, fields}, body);

@@ -97,6 +97,10 @@ void ConnectionPool::start(Lane& lane, Job job) {
       return loop_.post([this] { pump(); });
     }
     if (reply.error && closed_) reply.error = cancelled();
+    // The server ended this request alone: somebody else may be asked, but it is there.
+    if (reply.error && reply.error->code == Code::kUnavailable && connection->usable()) {
+      reply.error->code = Code::kInternal;
+    }
     for (auto& each : lanes_) {
       if (each->connection == connection && !reply.error) each->used = true;
     }
@@ -176,7 +180,7 @@ void UpstreamPool::send(std::shared_ptr<const Exchange> exchange, TimePoint dead
   worker.loop.post([this, &worker, grpc, exchange = std::move(exchange), deadline, done = std::move(done)] {
     const auto& target = grpc ? *options_.grpc : *options_.http;
     auto request = std::make_shared<const ClientRequest>(
-        make_upstream_request(exchange->head(), exchange->body(), target.authority, now()));
+        make_upstream_request(exchange->head(), exchange->body(), target.authority, deadline - now()));
     auto& pool = grpc ? *worker.grpc : *worker.http;
     // The exchange is kept: the request's body is its memory, and so is what is charged for it.
     pool.send(std::move(request), deadline, [done, exchange, grpc](ClientReply reply, Duration took) {
