@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from harness.grpc_stub import message_class, unary
+from harness.grpc_stub import channel, message_class, unary
 from harness.migration import Client, Load, Migration, OldServer, make_saved_models
 from harness.wait import wait_until
 
@@ -291,6 +291,15 @@ def test_a_request_without_a_side_fails_with_a_reason(tmp_path):
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
     assert migration.status()["failed"] == 2
     assert migration.stop() == 0
+
+
+def test_clients_may_speak_tls(sides, migrate, certificate):
+    migration = migrate(*sides, "--tls-cert", certificate[0], "--tls-key", certificate[1])
+    assert migration.url.startswith("https://")
+    with channel(migration.authority, certificate[0]) as connection:
+        request = migration.client.model_request("GetModelStatusRequest", "clean")
+        answer = unary(connection, "tensorflow.serving.ModelService", "GetModelStatus")(request, timeout=60)
+    assert answer.model_version_status[0].version == 1
 
 
 def test_the_control_listener_refuses_what_it_does_not_know(sides, migrate):

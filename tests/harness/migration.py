@@ -147,7 +147,8 @@ class Migration:
             )
         found = wait_until(self._addresses, "the addresses of the proxy", 30)
         self.url, self.control = found
-        self.client = Client(self.url, self.url.removeprefix("http://"))
+        self.authority = self.url.partition("://")[2]
+        self.client = Client(self.url, self.authority)
         self._control_client = Client(self.control, self.control.removeprefix("http://"))
 
     def _addresses(self) -> tuple[str, str] | None:

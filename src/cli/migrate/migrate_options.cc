@@ -15,11 +15,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<FlagSpec, 24> kFlags = {{
+constexpr std::array<FlagSpec, 26> kFlags = {{
     {"from", "URL", "the old server: http://HOST:PORT for REST, grpc://HOST:PORT for gRPC; one of each, or both", true},
     {"to", "URL", "the new server, with the same kinds of URL", true},
     {"dialect", "tfserving", "what the servers speak"},
     {"listen", "HOST:PORT", "where clients connect; REST and gRPC share a port; may be repeated", true},
+    {"tls-cert", "FILE", "clients are spoken to over TLS with this certificate (PEM, with its chain)"},
+    {"tls-key", "FILE", "its key"},
     {"control", "HOST:PORT", "live report, figures and the weight; loopback only; with --weight alone: whom to tell"},
     {"weight", "SHARE", "of the requests that the new side answers, 0 to 1; default 0"},
     {"mirror", "SHARE", "of the requests that are sent to the other side as well, 0 to 1; default 1"},
@@ -135,6 +137,8 @@ Status check_run(const CommandFlags& flags, const MigrateOptions& options) {
                              options.from.text, options.to.text));
   }
   if (options.listen.empty()) return wrong("flag --listen: missing; expected HOST:PORT");
+  if (options.tls_cert.empty() != options.tls_key.empty())
+    return wrong("flags --tls-cert, --tls-key: one needs the other");
   if (options.dialect.empty()) return wrong("flag --dialect: missing; expected tfserving");
   if (!migrate::make_dialect(options.dialect)) {
     return wrong(fmt::format("flag --dialect: found '{}', expected tfserving", printable(options.dialect)));
@@ -195,7 +199,11 @@ Result<MigrateOptions> parse_migrate_options(std::span<const std::string> args) 
   flags.text("report", file);
   options.report = std::exchange(file, {});
   flags.text("json", file);
-  options.json = file;
+  options.json = std::exchange(file, {});
+  flags.text("tls-cert", file);
+  options.tls_cert = std::exchange(file, {});
+  flags.text("tls-key", file);
+  options.tls_key = file;
   options.fail_on_difference = flags.said("fail-on-difference");
   TRY_STATUS(check_run(flags, options));
   options.migration.from = options.from.text;

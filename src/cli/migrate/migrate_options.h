@@ -39,7 +39,9 @@ struct MigrateOptions {
   std::string dialect;
   std::vector<ListenAddress> listen;
   std::optional<ListenAddress> control;
-  std::string control_host;  // kSetWeight: HOST:PORT
+  std::string control_host;        // kSetWeight: HOST:PORT
+  std::filesystem::path tls_cert;  // both or neither: clients are spoken to over TLS
+  std::filesystem::path tls_key;
   migrate::MigrationOptions migration;
   std::filesystem::path report;
   std::filesystem::path json;

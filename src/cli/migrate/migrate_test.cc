@@ -62,6 +62,7 @@ TEST(MigrateOptions, WhatDoesNotFitIsRefusedByName) {
       {good({"--control", "0.0.0.0:1"}), "expected a loopback address"},
       {good({"--guard-errors", "0.1"}), "they need --guard"},
       {good({"more"}), "found argument 'more'"},
+      {good({"--tls-cert", "x"}), "one needs the other"},
   };
   for (const auto& [args, message] : cases) {
     const auto options = parse(args);

@@ -108,7 +108,11 @@ Result<std::unique_ptr<MigrationProxy>> MigrationProxy::start(const MigrateOptio
   TRY(const auto to, pool_options(options, options.to));
   auto parts = std::make_unique<Parts>(options, from, to);
   TransportServer::Options transport;
-  for (const auto& address : options.listen) transport.listeners.push_back(listener(address, Dialect::kDefault));
+  for (const auto& address : options.listen) {
+    transport.listeners.push_back(listener(address, Dialect::kDefault));
+    if (options.tls_cert.empty()) continue;
+    transport.listeners.back().tls = TlsFiles{options.tls_cert.string(), options.tls_key.string()};
+  }
   if (options.control) transport.listeners.push_back(listener(*options.control, Dialect::kAdmin));
   transport.io_threads = options.threads;
   transport.context.handler = &parts->relay;
