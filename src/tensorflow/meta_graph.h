@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -34,6 +35,8 @@ class MetaGraph {
 
 /// The facts of a meta graph that is in memory.
 [[nodiscard]] SavedModelFacts facts_of(const tensorflow::MetaGraphDef& graph);
+/// Name of the tensor that holds the path of an asset, name of the file. TF1 keeps them in a collection.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> assets_of(const tensorflow::MetaGraphDef& graph);
 [[nodiscard]] SavedModelSignature describe_signature(const std::string& name,
                                                      const tensorflow::SignatureDef& signature);
 

@@ -95,6 +95,18 @@ SavedModelSignature describe_signature(const std::string& name, const tf::Signat
   return described;
 }
 
+std::vector<std::pair<std::string, std::string>> assets_of(const tf::MetaGraphDef& graph) {
+  std::vector<std::pair<std::string, std::string>> assets;
+  for (const auto& asset : graph.asset_file_def()) assets.emplace_back(asset.tensor_info().name(), asset.filename());
+  const auto collection = graph.collection_def().find("saved_model_assets");
+  if (!assets.empty() || collection == graph.collection_def().end()) return assets;
+  for (const auto& any : collection->second.any_list().value()) {
+    tf::AssetFileDef asset;
+    if (asset.ParseFromString(any.value())) assets.emplace_back(asset.tensor_info().name(), asset.filename());
+  }
+  return assets;
+}
+
 SavedModelFacts facts_of(const tf::MetaGraphDef& graph) {
   SavedModelFacts facts;
   facts.tags = tags_of(graph);
@@ -104,8 +116,7 @@ SavedModelFacts facts_of(const tf::MetaGraphDef& graph) {
   }
   std::sort(facts.signatures.begin(), facts.signatures.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
-  for (const auto& asset : graph.asset_file_def())
-    facts.assets.emplace_back(asset.tensor_info().name(), asset.filename());
+  facts.assets = assets_of(graph);
   return facts;
 }
 

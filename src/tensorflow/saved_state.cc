@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "tensorflow/meta_graph.h"
 #include "tensorflow/text_table.h"
 
 namespace protean {
@@ -198,11 +199,9 @@ Result<std::string> SavedState::asset_of(Output output) {
       TRY(output, graph_->resolved_input(*place->second.scope, *place->second.node, 1));
     }
   }
-  for (const auto& asset : meta_->asset_file_def()) {
-    const auto name = split(asset.tensor_info().name(), ':').front();
-    if (output.node != nullptr && output.scope == &graph_->root() && name == output.node->name()) {
-      return asset.filename();
-    }
+  const bool outside = output.node != nullptr && output.scope == &graph_->root();
+  for (const auto& [tensor, file] : assets_of(*meta_)) {
+    if (outside && split(tensor, ':').front() == output.node->name()) return file;
   }
   return fail(Code::kUnimplemented, "a table is filled from a file that is no asset of the model");
 }

@@ -51,7 +51,7 @@ _op("shape", lambda r, tf, k: lambda x: tf.reshape(x, tf.stack([tf.shape(x)[0], 
 _op("broadcast", lambda r, tf, k: lambda x: tf.broadcast_to(x[:, :1], tf.shape(x)) + x)
 _op("rounding", lambda r, tf, k: lambda x: tf.floor(x) + tf.round(x * 2) + tf.sign(x) + tf.math.ceil(x) + tf.math.rint(x))
 _op("division", lambda r, tf, k: lambda x: tf.math.floormod(x, 0.3) + tf.math.floordiv(x, 0.21) + tf.math.divide_no_nan(x, tf.nn.relu(x)))
-_op("integers", lambda r, tf, k: lambda x: (lambda i: i // 3 + i % 3 + tf.math.truncatediv(i, 2) - tf.math.truncatemod(i, 5) + tf.maximum(i, 2) * tf.abs(i))(tf.cast(x * 10, r.one([tf.int32, tf.int64]))))
+_op("integers", lambda r, tf, k: lambda x: (lambda i: i // 3 + i % 3 + tf.truncatediv(i, 2) - tf.truncatemod(i, 5) + tf.maximum(i, 2) * tf.abs(i))(tf.cast(x * 10, r.one([tf.int32, tf.int64]))))
 _op("narrow_integers", lambda r, tf, k: lambda x: (lambda i: i * 3 + tf.minimum(i, 7))(tf.cast(x * 5, r.one([tf.int8, tf.int16]))))
 _op("powers", lambda r, tf, k: lambda x: tf.pow(tf.abs(x), r.one([2.0, 0.5])) + tf.math.rsqrt(tf.abs(x) + 1) + tf.square(x) + tf.math.reciprocal(x * x + 1))
 _op("logarithms", lambda r, tf, k: lambda x: tf.math.log1p(tf.abs(x)) + tf.math.expm1(x) + tf.exp(-tf.abs(x)) + tf.math.xlogy(tf.nn.relu(x), tf.abs(x)))

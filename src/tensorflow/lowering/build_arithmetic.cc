@@ -27,17 +27,44 @@ std::optional<std::int64_t> fold(const std::string& type, std::int64_t a, std::i
   return std::nullopt;
 }
 
-std::optional<std::vector<std::int64_t>> folded(const std::string& type, const Value& a, const Value& b) {
+/// Comparisons and logic over what is known.
+std::optional<std::int64_t> fold_truth(const std::string& type, std::int64_t a, std::int64_t b) {
+  if (a == kUnknownInt || b == kUnknownInt) return std::nullopt;
+  if (type == "Equal") return a == b ? 1 : 0;
+  if (type == "Less") return a < b ? 1 : 0;
+  if (type == "LessOrEqual") return a <= b ? 1 : 0;
+  if (type == "Greater") return a > b ? 1 : 0;
+  if (type == "GreaterOrEqual") return a >= b ? 1 : 0;
+  if (type == "And") return a != 0 && b != 0 ? 1 : 0;
+  if (type == "Or") return a != 0 || b != 0 ? 1 : 0;
+  return std::nullopt;
+}
+
+template <typename Fold>
+std::optional<std::vector<std::int64_t>> folded_by(Fold fold_one, const Value& a, const Value& b) {
   if (!a.ints || !b.ints || a.ints->empty() || b.ints->empty()) return std::nullopt;
   const auto count = std::max(a.ints->size(), b.ints->size());
-  if ((a.ints->size() != count && a.ints->size() != 1) || (b.ints->size() != count && b.ints->size() != 1))
+  if ((a.ints->size() != count && a.ints->size() != 1) || (b.ints->size() != count && b.ints->size() != 1)) {
     return std::nullopt;
+  }
   std::vector<std::int64_t> ints;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto result = fold(type, (*a.ints)[a.ints->size() == 1 ? 0 : i], (*b.ints)[b.ints->size() == 1 ? 0 : i]);
+    const auto result = fold_one((*a.ints)[a.ints->size() == 1 ? 0 : i], (*b.ints)[b.ints->size() == 1 ? 0 : i]);
     ints.push_back(result.value_or(kUnknownInt));
   }
   return ints;
+}
+
+bool all_known(const std::optional<std::vector<std::int64_t>>& ints) {
+  return ints && std::find(ints->begin(), ints->end(), kUnknownInt) == ints->end();
+}
+
+Value constant_ints(DType dtype, Dims dims, std::vector<std::int64_t> ints) {
+  Value value;
+  value.dtype = dtype;
+  value.dims = std::move(dims);
+  value.ints = std::move(ints);
+  return value;
 }
 
 bool fits_type(const std::vector<std::int64_t>& ints, DType dtype) {
@@ -56,16 +83,11 @@ Value Build::binary(const std::string& type, const Value& a, const Value& b) {
   }
   auto dims = broadcast(a.dims, b.dims);
   std::optional<std::vector<std::int64_t>> ints;
-  if ((a.dtype == tf::DT_INT32 || a.dtype == tf::DT_INT64) && dims.ranked && dims.rank() <= 1)
-    ints = folded(type, a, b);
-  if (ints && !fits_type(*ints, a.dtype)) ints.reset();
-  if (ints && std::find(ints->begin(), ints->end(), kUnknownInt) == ints->end()) {
-    Value value;
-    value.dtype = a.dtype;
-    value.dims = std::move(dims);
-    value.ints = std::move(ints);
-    return value;
+  if ((a.dtype == tf::DT_INT32 || a.dtype == tf::DT_INT64) && dims.ranked && dims.rank() <= 1) {
+    ints = folded_by([&](auto x, auto y) { return fold(type, x, y); }, a, b);
   }
+  if (ints && !fits_type(*ints, a.dtype)) ints.reset();
+  if (all_known(ints)) return constant_ints(a.dtype, std::move(dims), *ints);
   auto result = op(type, {a, b}, a.dtype, std::move(dims));
   result.ints = std::move(ints);
   return result;
@@ -73,7 +95,10 @@ Value Build::binary(const std::string& type, const Value& a, const Value& b) {
 
 Value Build::compare(const std::string& type, const Value& a, const Value& b) {
   if (is_narrow(a.dtype)) return compare(type, cast(a, tf::DT_INT32), cast(b, tf::DT_INT32));
-  return op(type, {a, b}, tf::DT_BOOL, broadcast(a.dims, b.dims));
+  auto dims = broadcast(a.dims, b.dims);
+  const auto ints = folded_by([&](auto x, auto y) { return fold_truth(type, x, y); }, a, b);
+  if (all_known(ints) && dims.ranked && dims.rank() <= 1) return constant_ints(tf::DT_BOOL, std::move(dims), *ints);
+  return op(type, {a, b}, tf::DT_BOOL, std::move(dims));
 }
 
 Value Build::unary(const std::string& type, const Value& value, OnnxAttributes attributes) {
@@ -81,6 +106,11 @@ Value Build::unary(const std::string& type, const Value& value, OnnxAttributes a
 }
 
 Value Build::where(const Value& condition, const Value& a, const Value& b) {
+  // One that decides for all elements; shapes are the same when the others are scalars or no larger.
+  if (const auto known = condition.known_int(); known && condition.dims.scalar()) {
+    const auto& chosen = *known != 0 ? a : b;
+    if (chosen.dims == broadcast(a.dims, b.dims) && chosen.dims.known()) return chosen;
+  }
   return op("Where", {condition, a, b}, a.dtype, broadcast(condition.dims, broadcast(a.dims, b.dims)));
 }
 

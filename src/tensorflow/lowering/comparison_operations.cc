@@ -43,10 +43,15 @@ LoweredValues lower_order(Operation& op) {
 
 LoweredValues lower_logic(Operation& op) {
   const std::string type = op.type() == "LogicalAnd" ? "And" : "Or";
-  return one(op.build().op(type, {op.in(0), op.in(1)}, tf::DT_BOOL, broadcast(op.in(0).dims, op.in(1).dims)));
+  return one(op.build().compare(type, op.in(0), op.in(1)));
 }
 
-LoweredValues lower_not(Operation& op) { return one(op.build().unary("Not", op.in(0))); }
+LoweredValues lower_not(Operation& op) {
+  if (const auto known = op.in(0).known_int(); known && op.in(0).dims.scalar()) {
+    return one(Build::integer(*known == 0 ? 1 : 0, tf::DT_BOOL));
+  }
+  return one(op.build().unary("Not", op.in(0)));
+}
 
 LoweredValues lower_is(Operation& op) {
   auto& build = op.build();
