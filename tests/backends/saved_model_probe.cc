@@ -3,7 +3,8 @@
 //   saved_model_probe LIBRARY [CACHE]      LIBRARY: TensorFlow's, or `none`; CACHE: folder for lowered models
 // Commands are lines on standard input:
 //   load FOLDER auto|tensorflow|onnx       -> ok {"notes":[...],"functions":[{"name","method","inputs","outputs"}...]}
-//   run FUNCTION SIZE DIMENSION,... [...]  one pair an input, then the inputs' bytes -> ok COUNT, then for each output a
+//   run FUNCTION SIZE DIMENSION,... [...]  one pair an input, then the inputs' bytes -> ok COUNT, then for each output
+//   a
 //                                          line `NAME TYPE DIMENSION,... BYTES` and its bytes
 //   cost FUNCTION RUNS                     generated inputs of one row -> ok NANOSECONDS each run took
 // or `error CODE: MESSAGE`.
