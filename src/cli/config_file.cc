@@ -80,10 +80,14 @@ Result<Setting> setting_of(const TomlEntry& entry, const std::filesystem::path& 
 
 Result<ConfigFile> read_config_text(std::string_view text, const std::filesystem::path& name) {
   TRY(TomlTable table, parse_toml(text, name));
-  ConfigFile file{name, {}, {}};
+  ConfigFile file{name, {}, {}, {}};
   for (auto& entry : table) {
     if (entry.key == "python_environments") {
       file.python_environments = std::move(entry);
+      continue;
+    }
+    if (entry.key == "served") {
+      file.served = std::move(entry);
       continue;
     }
     TRY(auto setting, setting_of(entry, name));

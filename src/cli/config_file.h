@@ -13,11 +13,13 @@
 
 namespace protean {
 
-/// `python_environments`: for read_python_environments(), when all flags are known.
+/// `python_environments`: for read_python_environments(), when all flags are known.  `served`: for
+/// read_served_models().
 struct ConfigFile {
   std::filesystem::path name;
   std::vector<Setting> settings;
   std::optional<TomlEntry> python_environments;
+  std::optional<TomlEntry> served;
 };
 
 /// `name`: for messages and origins (`protean.toml:3`); relative paths are taken from its folder.

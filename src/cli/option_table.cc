@@ -22,6 +22,7 @@ constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr std::string_view kModels = "Models";
 constexpr std::string_view kPython = "Python models";
 constexpr std::string_view kNetwork = "Network";
+constexpr std::string_view kTfserving = "TensorFlow Serving's listeners";
 constexpr std::string_view kThreads = "Threads";
 constexpr std::string_view kLimits = "Limits";
 constexpr std::string_view kLogs = "Logs";
@@ -130,13 +131,17 @@ constexpr std::array kTable = {
 
     OptionSpec{"half-close-cancels", K::kBool, kNetwork, "HTTP/1.1 clients that half-close while waiting have left",
                [](O& o) { return F(&o.limits.half_close_cancels); }},
-    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=DIALECT], repeatable: default, admin, tfserving",
+    OptionSpec{"listen", K::kListen, kNetwork, "HOST:PORT[=default|admin|tfserving], repeatable",
                [](O& o) { return F(&o.listen); }, "port 8080, 8081=admin"},
+    OptionSpec{"compat", K::kText, kNetwork, "products whose usual ports are opened too: tfserving",
+               [](O& o) { return F(&o.compat); }, "none"},
     OptionSpec{"insecure", K::kBool, kNetwork, "allow to listen beyond this machine without credentials",
                [](O& o) { return F(&o.insecure); }},
     OptionSpec{"tls-cert", K::kPath, kNetwork, "certificate chain (PEM); read again when it changes",
                [](O& o) { return F(&o.tls_cert); }, "no TLS"},
     OptionSpec{"tls-key", K::kPath, kNetwork, "private key (PEM)", [](O& o) { return F(&o.tls_key); }, "no TLS"},
+    OptionSpec{"tls-client-ca", K::kPath, kNetwork, "clients must show a certificate of these signers (PEM)",
+               [](O& o) { return F(&o.tls_client_ca); }, "none is asked for"},
     OptionSpec{"drain-timeout",
                K::kDuration,
                kNetwork,
@@ -146,6 +151,24 @@ constexpr std::array kTable = {
                {},
                0,
                kDayMs},
+
+    OptionSpec{"tfserving-cors", K::kBool, kTfserving, "CORS headers in REST answers",
+               [](O& o) { return F(&o.tfserving.cors); }},
+    OptionSpec{"tfserving-rest-timeout",
+               K::kDuration,
+               kTfserving,
+               "time for a REST call",
+               [](O& o) { return F(&o.tfserving.rest_timeout); },
+               {},
+               {},
+               1,
+               kDayMs},
+    OptionSpec{"tfserving-tensor-content", K::kBool, kTfserving, "gRPC answers carry tensor_content",
+               [](O& o) { return F(&o.tfserving.tensor_content); }},
+    OptionSpec{"tfserving-metrics-path", K::kText, kTfserving, "page with its metrics under their own names",
+               [](O& o) { return F(&o.tfserving.metrics_path); }, "none"},
+    OptionSpec{"tfserving-check-method-names", K::kBool, kTfserving, "classify and regress only by such signatures",
+               [](O& o) { return F(&o.tfserving.check_method_names); }},
 
     OptionSpec{"io-threads",
                K::kUint,

@@ -22,8 +22,8 @@ enum class OptionScope : unsigned char { kEverywhere, kFlagOrEnvironment, kFlagO
 
 /// The field of ServeOptions that an option sets; its type goes with the kind of value.
 using OptionField =
-    std::variant<std::filesystem::path*, bool*, std::size_t*, std::chrono::milliseconds*, std::vector<ListenAddress>*,
-                 log::Level*, log::Format*, AccessLogPolicy*, ServeAction*>;
+    std::variant<std::filesystem::path*, std::string*, bool*, std::size_t*, std::chrono::milliseconds*,
+                 std::vector<ListenAddress>*, log::Level*, log::Format*, AccessLogPolicy*, ServeAction*>;
 
 /// `name`: the flag without dashes. The variable is PROTEAN_NAME, the key name with `_` for `-`.
 /// `choices`: of kEnum, separated by `|`, in the order of the enumerators.

@@ -70,6 +70,11 @@ bool store_one(const OptionSpec& option, const std::string& text, OptionField fi
     **path = text;
     return true;
   }
+  if (auto* plain = std::get_if<std::string*>(&field)) {
+    if (text.find('\0') != std::string::npos) return false;
+    **plain = text;
+    return true;
+  }
   if (auto* truth = std::get_if<bool*>(&field)) {
     const auto value = parse_bool(text);
     if (value) **truth = *value;
@@ -97,6 +102,7 @@ struct FieldFormatter {
   const OptionSpec& option;
 
   std::string operator()(const std::filesystem::path* path) const { return toml_text(path->string()); }
+  std::string operator()(const std::string* text) const { return toml_text(*text); }
   std::string operator()(const bool* truth) const { return *truth ? "true" : "false"; }
   std::string operator()(const std::size_t* size) const {
     return option.kind == ValueKind::kBytes ? toml_text(format_bytes_exactly(*size)) : fmt::format("{}", *size);

@@ -14,11 +14,15 @@
 #include "cli/flags.h"
 #include "cli/option_table.h"
 #include "cli/python_environments.h"
+#include "cli/served_models.h"
+#include "core/http.h"
 
 namespace protean {
 namespace {
 
 constexpr std::string_view kVariablePrefix = "PROTEAN_";
+constexpr std::uint16_t kTensorflowServingGrpcPort = 8500;
+constexpr std::uint16_t kTensorflowServingRestPort = 8501;
 /// When the system does not tell how much memory there is.
 constexpr std::uint64_t kMemoryUnknown = std::uint64_t{4} << 30;
 /// The least that `python-memory-max` accepts.
@@ -146,12 +150,31 @@ std::filesystem::path cache_folder(const Environment& environment) {
   return {};
 }
 
+/// The ports that a product's clients know, with its dialect.
+Status add_compat_ports(ServeOptions& options) {
+  const std::string host = options.insecure ? "0.0.0.0" : "127.0.0.1";
+  for (const auto product : split(options.compat, ',')) {
+    if (product.empty()) continue;
+    if (product != dialect_name(Dialect::kTensorflowServing)) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("compat: product '{}' is not known, expected tfserving", printable(product)));
+    }
+    for (const std::uint16_t port : {kTensorflowServingGrpcPort, kTensorflowServingRestPort}) {
+      options.listen.push_back({host, port, std::string(product)});
+    }
+  }
+  return {};
+}
+
 /// What no single option can tell.
 Status check_together(const ServeOptions& options) {
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return fail(Code::kInvalidArgument,
                 fmt::format("{} is given without {}: TLS needs both", options.tls_cert.empty() ? "tls-key" : "tls-cert",
                             options.tls_cert.empty() ? "tls-cert" : "tls-key"));
+  }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    return fail(Code::kInvalidArgument, "tls-client-ca is given without tls-cert and tls-key");
   }
   for (const auto& address : options.listen) {
     if (options.insecure || address.is_loopback()) continue;
@@ -166,7 +189,7 @@ Status check_together(const ServeOptions& options) {
                             format_bytes_exactly(options.limits.body_bytes_max),
                             format_bytes_exactly(options.request_memory_max)));
   }
-  if (options.models.empty() && options.action == ServeAction::kServe) {
+  if (options.models.empty() && options.served.empty() && options.action == ServeAction::kServe) {
     return fail(Code::kInvalidArgument, "no folder with models: expected `protean serve FOLDER`");
   }
   return {};
@@ -217,6 +240,15 @@ PythonEnvironment default_python_environment(const ServeOptions& options) {
   return environment;
 }
 
+Result<ServeOptions> unsaid_serve_options(const Environment& environment) {
+  ServeOptions options = machine_defaults();
+  options.cache = cache_folder(environment);
+  TRY(const auto variables, read_environment(environment));
+  TRY_STATUS(store_all(variables, options));
+  bound_defaults(options);
+  return options;
+}
+
 Environment process_environment() {
   Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -251,7 +283,11 @@ Result<ServeOptions> parse_serve_options(std::span<const std::string> args, cons
     TRY(options.python_environments,
         read_python_environments(*file.python_environments, file.name, default_python_environment(options)));
   }
+  if (file.served) {
+    TRY(options.served, read_served_models(*file.served, file.name));
+  }
   options.listen_said = origin_of(options, "listen") != "default";
+  TRY_STATUS(add_compat_ports(options));
   bound_defaults(options);
   TRY_STATUS(check_together(options));
   return options;
@@ -278,8 +314,19 @@ std::string serve_help() {
   out +=
       "\nEvery flag is also a variable (--queue-max: PROTEAN_QUEUE_MAX) and a key of the file (queue_max).\n"
       "Flags win over variables, variables over the file, the file over defaults.\n"
-      "Tables [python_environments.NAME] of the file are interpreters that models may choose among.\n";
+      "Tables [python_environments.NAME] of the file are interpreters that models may choose among;\n"
+      "tables [served.NAME] are models with a path of their own.\n";
   return out;
+}
+
+std::string format_changes(const ServeOptions& options, const ServeOptions& from) {
+  std::string out;
+  for (const auto& option : option_table()) {
+    if (option.scope != OptionScope::kEverywhere) continue;
+    const std::string value = format_value(option, options);
+    if (value != format_value(option, from)) out += fmt::format("{} = {}\n", key_name(option), value);
+  }
+  return out + format_python_environments(options.python_environments) + format_served_models(options.served);
 }
 
 std::string format_config(const ServeOptions& options) {
@@ -295,6 +342,7 @@ std::string format_config(const ServeOptions& options) {
         fmt::format("{:48}  # {}\n", key_name(table[i]) + " = " + format_value(table[i], options), printable(origin));
   }
   out += format_python_environments(options.python_environments);
+  out += format_served_models(options.served);
   return out;
 }
 

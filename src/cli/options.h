@@ -13,8 +13,10 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "core/model_entry.h"
 #include "core/python_environment.h"
 #include "monitoring/access_log.h"
+#include "protocols/tensorflow_serving/protocol.h"
 #include "transport/limits.h"
 
 namespace protean {
@@ -40,7 +42,8 @@ struct ServeOptions {
   ServeAction action = ServeAction::kServe;
   std::filesystem::path config;  // empty: none
 
-  std::filesystem::path models;
+  std::filesystem::path models;    // may be empty where models are named
+  std::vector<ModelEntry> served;  // named with a path of their own, of the file
   bool watch = true;
   std::chrono::milliseconds poll_interval{2000};
   bool model_control = true;
@@ -65,15 +68,19 @@ struct ServeOptions {
   std::vector<PythonEnvironment> python_environments;  // by name, of the file
 
   std::vector<ListenAddress> listen = {{"127.0.0.1", 8080, "default"}, {"127.0.0.1", 8081, "admin"}};
+  std::string compat;        // products whose ports are opened beside those of `listen`, with commas between them
   bool listen_said = false;  // otherwise a taken admin port is no error
   bool insecure = false;
   std::filesystem::path tls_cert;  // empty together with tls_key: clear text
   std::filesystem::path tls_key;
+  std::filesystem::path tls_client_ca;  // empty: clients need no certificate
   std::chrono::milliseconds drain_timeout{30'000};
 
   std::size_t io_threads = 1;        // set from the CPU quota
   std::size_t run_threads = 1;       // set from the CPU quota
   std::size_t intra_op_threads = 0;  // 0: chosen for each model
+
+  TensorflowServingOptions tfserving;
 
   Limits limits;
   std::size_t json_depth_max = 64;
@@ -91,6 +98,11 @@ struct ServeOptions {
 /// What the flags say of Python models: the environment without a name.
 [[nodiscard]] PythonEnvironment default_python_environment(const ServeOptions& options);
 
+/// What holds on this machine where nothing is said but by variables; no models are named.
+/// Errors: as parse_serve_options().
+[[nodiscard]] Result<ServeOptions> unsaid_serve_options(
+    const std::vector<std::pair<std::string, std::string>>& environment);
+
 /// `NAME=VALUE` pairs, split.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] Environment process_environment();
@@ -107,6 +119,9 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 
 /// Every effective value and its origin, as a configuration file that says the same.
 [[nodiscard]] std::string format_config(const ServeOptions& options);
+
+/// The values that differ from those of `from`, as such a file.
+[[nodiscard]] std::string format_changes(const ServeOptions& options, const ServeOptions& from);
 
 /// Errors: kInvalidArgument (the message names no option: the caller does).
 [[nodiscard]] Result<ListenAddress> parse_listen_address(std::string_view text);

@@ -197,12 +197,24 @@ TEST(ServeOptions, ListenBeyondLoopbackOnlyWhenToldSo) {
   EXPECT_EQ(error_of({"m", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"}), "no error");
 }
 
+TEST(ServeOptions, CompatOpensAProductsPortsBesideTheOthers) {
+  const auto options = parse_serve_options(std::vector<std::string>{"m", "--compat", "tfserving"}, {});
+  ASSERT_TRUE(options) << options.error().message;
+  ASSERT_EQ(options->listen.size(), 4U);
+  EXPECT_EQ(options->listen[0], (ListenAddress{"127.0.0.1", 8080, "default"}));
+  EXPECT_EQ(options->listen[2], (ListenAddress{"127.0.0.1", 8500, "tfserving"}));
+  EXPECT_EQ(options->listen[3], (ListenAddress{"127.0.0.1", 8501, "tfserving"}));
+  EXPECT_EQ(error_of({"m", "--compat", "tfservin"}), "compat: product 'tfservin' is not known, expected tfserving");
+}
+
 TEST(ListenAddress, IsReadStrictly) {
   const auto message = [](std::string_view text) {
     const auto address = parse_listen_address(text);
     return address ? "no error" : address.error().message;
   };
-  EXPECT_EQ(message("127.0.0.1:8080=tfserving"), "dialect 'tfserving' does not exist, expected default or admin");
+  EXPECT_EQ(message("127.0.0.1:8080=tfservin"),
+            "dialect 'tfservin' does not exist, expected default, admin, tfserving");
+  EXPECT_EQ(parse_listen_address("127.0.0.1:8501=tfserving")->dialect, "tfserving");
   EXPECT_EQ(message("127.0.0.1:65536"), "port '65536', expected 0 to 65535");
   EXPECT_EQ(message("127.0.0.1:"), "port '', expected 0 to 65535");
   EXPECT_EQ(message("8080"), "found '8080', expected HOST:PORT such as 127.0.0.1:8080 or [::1]:8080");

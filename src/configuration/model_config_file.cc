@@ -137,9 +137,9 @@ std::optional<Conflict> find_conflict(const ParsedConfig& parsed) {
   return std::nullopt;
 }
 
-Result<ParsedConfig> parse(std::string_view text, const std::filesystem::path& name, const ModelConfig& defaults = {}) {
+Result<ParsedConfig> parse_table(const TomlTable& table, const std::filesystem::path& name,
+                                 const ModelConfig& defaults) {
   ParsedConfig parsed{defaults, std::vector<std::size_t>(model_keys().size(), 0)};
-  TRY(const TomlTable table, parse_toml(text, name));
   TRY_STATUS(read_table(table, "", name, parsed));
   if (const auto conflict = find_conflict(parsed)) {
     const std::size_t line = std::max<std::size_t>(parsed.line(conflict->table, conflict->name), 1);
@@ -147,6 +147,11 @@ Result<ParsedConfig> parse(std::string_view text, const std::filesystem::path& n
                 fmt::format("{}: {}.{}: {}", toml_place(name, line), conflict->table, conflict->name, conflict->what));
   }
   return parsed;
+}
+
+Result<ParsedConfig> parse(std::string_view text, const std::filesystem::path& name, const ModelConfig& defaults = {}) {
+  TRY(const TomlTable table, parse_toml(text, name));
+  return parse_table(table, name, defaults);
 }
 
 /// An absent file is an empty one.
@@ -191,6 +196,11 @@ Result<ModelConfig> read_model_config(const std::filesystem::path& files, std::s
 
 Result<ModelConfig> parse_model_config(std::string_view text, const std::filesystem::path& name) {
   TRY(ParsedConfig parsed, parse(text, name));
+  return std::move(parsed.config);
+}
+
+Result<ModelConfig> read_model_tables(const TomlTable& table, const std::filesystem::path& name) {
+  TRY(ParsedConfig parsed, parse_table(table, name, {}));
   return std::move(parsed.config);
 }
 

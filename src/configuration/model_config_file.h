@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "configuration/toml_file.h"
 #include "core/model_config.h"
 
 namespace protean {
@@ -25,6 +26,9 @@ namespace protean {
 
 /// The same for text. `name`: for messages.
 [[nodiscard]] Result<ModelConfig> parse_model_config(std::string_view text, const std::filesystem::path& name);
+
+/// The same for a table of another file.
+[[nodiscard]] Result<ModelConfig> read_model_tables(const TomlTable& table, const std::filesystem::path& name);
 
 /// What differs from the defaults, as a file that parse_model_config() reads back to the same; empty for the defaults.
 [[nodiscard]] std::string format_model_config(const ModelConfig& config);

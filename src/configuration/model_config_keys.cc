@@ -47,6 +47,7 @@ constexpr std::array kKeys = {
 
     ModelKey{"warm_up", "generated_runs", K::kUint, [](C& c) { return F(&c.warm_up.generated_runs); }, 0, 1000},
     ModelKey{"warm_up", "recorded", K::kBool, [](C& c) { return F(&c.warm_up.recorded); }},
+    ModelKey{"warm_up", "recorded_runs", K::kUint, [](C& c) { return F(&c.warm_up.recorded_runs); }, 1, 1000},
     ModelKey{"warm_up", "replayed_max", K::kUint, [](C& c) { return F(&c.warm_up.replayed_max); }, 0, 1000},
     ModelKey{"warm_up", "time_max", K::kTime, [](C& c) { return F(&c.warm_up.time_max); }, 0, kDayUs},
 

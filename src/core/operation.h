@@ -111,7 +111,8 @@ struct VersionStatus {
   std::uint64_t files_bytes = 0;
   double load_ms = 0;
   bool is_default = false;
-  std::string scheduling;  // where requests run, and why: "inline (9 us a run)"
+  bool was_loaded = false;  // at some time since its files appeared
+  std::string scheduling;   // where requests run, and why: "inline (9 us a run)"
   std::vector<std::string> aliases;
   std::vector<std::string> notes;  // choices made for it, and why: batching, instances, cache, warm-up
   ModelMemory memory;

@@ -7,12 +7,15 @@
 #include "base/metrics.h"
 #include "core/operation.h"
 #include "core/protocol.h"
+#include "protocols/tensorflow_serving/protocol.h"
 #include "server/request_path.h"
 
 namespace protean {
 
+/// `json_depth_max`: for all dialects, in place of their own.
 struct ProtocolOptions {
   std::size_t json_depth_max = 64;
+  TensorflowServingOptions tensorflow_serving = {};
 };
 
 /// `registry` outlives the protocols.

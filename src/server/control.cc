@@ -40,6 +40,10 @@ void Control::execute(const Operation& operation, Answer answer) {
                  [&](const ModelMetadata& question) { model_metadata(question, std::move(answer)); },
                  [&](const ListModels& question) { answer(Outcome(list_models(question))); },
                  [&](const ModelVersions& question) { answer(list_versions(question)); },
+                 [&](const ReplaceModels& command) {
+                   if (!options_.model_control) return refuse_control();
+                   repository_.replace_models(command, when_done(std::move(answer)));
+                 },
                  [&](const LoadModel& command) {
                    if (!options_.model_control) return refuse_control();
                    repository_.load_model(command.model, command.actor, when_done(std::move(answer)));

@@ -96,6 +96,17 @@ struct OperationPrinter {
     for (const auto& input : request.background) out += format_input("background", input);
     return out;
   }
+  std::string operator()(const InferManyRequest& many) const {
+    std::string out = fmt::format("infer {} functions", many.requests.size());
+    for (const auto& request : many.requests) out += "\n" + format_infer(request);
+    return out;
+  }
+  std::string operator()(const ModelVersions& query) const { return format_query("model versions", query); }
+  std::string operator()(const ReplaceModels& replace) const {
+    std::string out = "replace models" + by(replace.actor);
+    for (const auto& model : replace.models) out += fmt::format("\n{} {}", model.name, model.path.string());
+    return out;
+  }
   std::string operator()(const ServerLive&) const { return "server live"; }
   std::string operator()(const ServerReady&) const { return "server ready"; }
   std::string operator()(const WatchReady&) const { return "watch ready"; }

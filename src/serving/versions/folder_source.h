@@ -27,10 +27,13 @@ namespace protean {
 /// Errors: what is wrong with it; the model is not loaded then.
 using ConfigReader = std::function<Result<ModelConfig>(const std::filesystem::path& files, std::string_view model)>;
 
+/// `folder`: empty: only the models that are named.
 struct FolderSourceOptions {
   std::filesystem::path folder;
   bool watch = true;
   std::chrono::milliseconds poll_interval{5000};
+  std::vector<ModelEntry> entries = {};
+  ModelEntry entry_defaults = {};
 };
 
 class FolderSource {
@@ -53,6 +56,9 @@ class FolderSource {
   [[nodiscard]] Report start();
   /// Reports of `model`, whether it changed or not, in a report that names `request`.  Thread-safe.
   void look_at(std::string model, std::uint64_t request);
+  /// From now on these are the models that are named with a path; reports of all that differ, in a report that names
+  /// `request`.  Thread-safe.
+  void replace_entries(std::vector<ModelEntry> entries, std::uint64_t request);
   void stop();
 
  private:
@@ -60,6 +66,8 @@ class FolderSource {
     bool everything = false;
     std::set<std::string> models;
     std::map<std::uint64_t, std::string> requests;
+    std::optional<std::vector<ModelEntry>> entries;
+    std::vector<std::uint64_t> entry_requests;
   };
 
   void run();
@@ -67,17 +75,22 @@ class FolderSource {
   void note_changes(std::vector<FoundVersion> versions, const std::set<std::string>* only,
                     const std::set<std::string>& always, Report& report);
   [[nodiscard]] ModelFound describe(std::string model, std::vector<FoundVersion> versions) const;
+  [[nodiscard]] bool polls() const noexcept { return options_.watch && has_entries_; }
+  std::set<std::string> take_entries(std::vector<ModelEntry> entries);
 
   const FolderSourceOptions options_;
   const ConfigReader config_;
   const OnReport on_report_;
   RepositoryScanner scanner_;                   // of whoever looks
+  std::map<std::string, ModelEntry> entries_;   // of whoever looks
+  std::set<std::string> dropped_;               // of whoever looks: entries until a moment ago
   std::map<std::string, std::uint64_t> known_;  // of whoever looks: digests of what was reported
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  Wish wish_;              // guarded by mutex_
-  bool stopping_ = false;  // guarded by mutex_
+  Wish wish_;                 // guarded by mutex_
+  bool stopping_ = false;     // guarded by mutex_
+  bool has_entries_ = false;  // guarded by mutex_
   std::unique_ptr<FolderWatch> watch_;
   std::thread thread_;
 };

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::string_view kDefault = "default";
 constexpr std::string_view kPrevious = "previous";
-constexpr int kRoundsMax = 100;  // of one model; a policy that never comes to rest is a bug
+constexpr std::size_t kEndedMax = 64;  // the newest of a model
+constexpr int kRoundsMax = 100;        // of one model; a policy that never comes to rest is a bug
 
 /// One share is the life cycle's, one the slot's; any other is a request's.
 bool has_requests(const Incarnation& incarnation) noexcept { return incarnation.handle.use_count() > 2; }
@@ -37,6 +38,7 @@ void LifeCycle::found(ModelFound found, TimePoint now, bool at_once) {
   const bool readable = found.config.has_value();
   model.config_error = readable ? "" : found.config.error().message;
   if (readable) model.config = std::move(*found.config);
+  if (found.aliases) set_configured_aliases(found.model, model, *found.aliases);
   for (auto& [number, version] : model.versions) {
     const bool was_present = version.present;
     version.present = std::any_of(found.versions.begin(), found.versions.end(),
@@ -58,6 +60,14 @@ void LifeCycle::found(ModelFound found, TimePoint now, bool at_once) {
     if (at_once) known.settled_at = now;
     known.found = std::move(version);
   }
+}
+
+/// `previous` follows the default by itself; what people have set otherwise makes way.
+void LifeCycle::set_configured_aliases(const std::string& name, ModelRecord& model,
+                                       const std::vector<std::pair<std::string, std::uint64_t>>& wanted) {
+  std::erase_if(model.aliases, [](const auto& alias) { return alias.first != kPrevious; });
+  for (const auto& [alias, version] : wanted) model.aliases[alias] = version;
+  if (model.in_directory) publish_route(name, model);
 }
 
 TimePoint LifeCycle::advance(TimePoint now) {
@@ -193,9 +203,15 @@ void LifeCycle::carry_out(const std::string& name, ModelRecord& model, const Ste
                      fail(Code::kNotFound, fmt::format("model '{}' version {} is gone", name, step.version)).value());
       end_commands(model, version, fail(Code::kAborted, "its files are gone"));
       effects_.gone.push_back(key);
+      if (!version.fresh) remember_ended(model, step.version);
       model.versions.erase(step.version);
       return;
   }
+}
+
+void LifeCycle::remember_ended(ModelRecord& model, std::uint64_t version) {
+  model.ended.insert(version);
+  if (model.ended.size() > kEndedMax) model.ended.erase(model.ended.begin());
 }
 
 bool LifeCycle::settle_default(const std::string& name, ModelRecord& model, const View& view, TimePoint now) {

@@ -54,6 +54,8 @@ class LifeCycle {
   // What is asked for. Each `done` is called once, through the effects.
   /// After found() has told what lies there now.
   void load_model(const std::string& model, const std::string& actor, CommandDone done, TimePoint now);
+  /// `done` follows when every version that is wanted serves or has failed, with the first failure; loads nothing anew.
+  void await_model(const std::string& model, CommandDone done);
   /// Whether it is known, else kNotFound.
   [[nodiscard]] Status check_unload(const std::string& model) const;
   [[nodiscard]] bool is_held_down(const std::string& model) const;
@@ -104,6 +106,9 @@ class LifeCycle {
   [[nodiscard]] std::shared_ptr<const ModelRoute> route(const ModelRecord& model) const;
   void answer_waiters(const std::string& name, ModelRecord& model, const View& view, TimePoint now);
   void set_due(const std::string& name, ModelRecord& model, TimePoint due);
+  void set_configured_aliases(const std::string& name, ModelRecord& model,
+                              const std::vector<std::pair<std::string, std::uint64_t>>& wanted);
+  static void remember_ended(ModelRecord& model, std::uint64_t version);
   void expire(TimePoint now);
   void mark(const std::string& name) { dirty_.insert(name); }
   static void enter(Incarnation& incarnation, Life next);

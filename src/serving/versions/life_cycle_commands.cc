@@ -58,6 +58,35 @@ void LifeCycle::load_model(const std::string& name, const std::string& actor, Co
   model.commands.push_back(std::move(command));
 }
 
+void LifeCycle::await_model(const std::string& name, CommandDone done) {
+  const auto answer = [&](Status status) {
+    effects_.answers.push_back([done = std::move(done), status = std::move(status)] { done(status); });
+  };
+  const auto found = models_.find(name);
+  if (found == models_.end() || found->second.versions.empty()) {
+    return answer(fail(Code::kNotFound, fmt::format("model '{}' not found", printable(name))));
+  }
+  ModelRecord& model = found->second;
+  if (!model.config_error.empty()) return answer(fail(Code::kFailedPrecondition, model.config_error));
+  const View seen = view(model);
+  LoadCommand command;
+  for (std::size_t i = 0; i < seen.versions.size(); ++i) {
+    const VersionView& v = seen.versions[i];
+    if (v.serving || !v.present || !is_wanted(policy_view(model, seen), i) || model.config->residency.on_demand)
+      continue;
+    if (v.exhausted) {
+      return answer(fail(Code::kFailedPrecondition, fmt::format("model '{}' version {} did not load: {}", name,
+                                                                v.number, model.versions.at(v.number).coming->reason)));
+    }
+    command.pending.insert(v.number);
+    model.versions.at(v.number).commanded = true;
+  }
+  mark(name);
+  if (command.pending.empty()) return answer({});
+  command.done = std::move(done);
+  model.commands.push_back(std::move(command));
+}
+
 Status LifeCycle::check_unload(const std::string& name) const {
   const auto found = models_.find(name);
   if (found != models_.end() && !found->second.versions.empty()) return {};

@@ -54,6 +54,7 @@ void LifeCycle::describe(const ModelRecord& model, const VersionRecord& version,
   row.backend = version.found.backend == nullptr ? "" : std::string(version.found.backend->id());
   row.files_bytes = version.found.files_bytes;
   row.load_ms = version.load_ms;
+  row.was_loaded = !version.fresh;
   for (const auto& [alias, number] : model.aliases) {
     if (number == version.found.version) row.aliases.push_back(alias);
   }
@@ -110,7 +111,9 @@ std::vector<VersionStatus> LifeCycle::statuses(TimePoint now) const {
 Result<std::vector<VersionStatus>> LifeCycle::versions_of(std::string_view name, std::string_view text,
                                                           TimePoint now) const {
   const auto found = models_.find(name);
-  if (found == models_.end() || found->second.versions.empty()) return tl::unexpected(explain(name, {}, now));
+  if (found == models_.end() || (found->second.versions.empty() && found->second.ended.empty())) {
+    return tl::unexpected(explain(name, {}, now));
+  }
   const ModelRecord& model = found->second;
   std::uint64_t only = parse_uint64(text).value_or(0);
   if (const auto alias = model.aliases.find(std::string(text)); alias != model.aliases.end()) only = alias->second;
@@ -122,6 +125,16 @@ Result<std::vector<VersionStatus>> LifeCycle::versions_of(std::string_view name,
     row.version = std::to_string(number);
     describe(model, version, now, row);
   }
+  for (const std::uint64_t number : model.ended) {
+    if (model.versions.contains(number) || (!text.empty() && number != only)) continue;
+    VersionStatus& row = rows.emplace_back();
+    row.model = found->first;
+    row.version = std::to_string(number);
+    row.state = VersionState::kUnavailable;
+    row.reason = "unloaded; its files are gone";
+    row.was_loaded = true;
+  }
+  std::ranges::sort(rows, {}, [](const VersionStatus& row) { return parse_uint64(row.version).value_or(0); });
   if (rows.empty()) return tl::unexpected(explain(name, text, now));
   return rows;
 }

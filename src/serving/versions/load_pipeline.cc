@@ -19,10 +19,9 @@ constexpr std::size_t kCacheWaitersMax = 1024;
 /// The version's folder and, where versions have one each, the model's around it. A model that is a single file in
 /// the common folder has none of its own.
 std::vector<std::filesystem::path> warm_up_folders(const FoundVersion& found) {
-  const auto& folder = found.folder;
-  if (folder.filename() == found.model) return {folder};
-  if (folder.filename() != std::to_string(found.version) || folder.parent_path().filename() != found.model) return {};
-  return {folder, folder.parent_path()};
+  if (!found.own_folder) return {};
+  if (found.folder == found.model_path) return {found.folder};
+  return {found.folder, found.model_path};
 }
 
 std::unique_ptr<LoadedVersion> begin_version(const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics) {

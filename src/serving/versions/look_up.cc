@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "core/error_reason.h"
 
 namespace protean {
 namespace {
@@ -25,14 +26,15 @@ LookUp look_up(const Directory& directory, std::string_view model, std::string_v
     if (route != nullptr) number = route->default_version;
   } else if (const auto parsed = parse_uint64(version); parsed && *parsed != 0) {
     number = *parsed;
-  } else if (may_be_alias(version)) {
-    if (route != nullptr) number = route->find_alias(version);
-    if (number == 0) return {};
   } else {
-    return {
-        {},
-        fail(Code::kInvalidArgument, fmt::format("version '{}' of model '{}': expected a positive number or an alias",
-                                                 printable(version, 32), printable(model)))};
+    if (route != nullptr) number = route->find_alias(version);
+    if (number == 0 && may_be_alias(version)) return {};
+  }
+  if (number == 0 && !version.empty()) {
+    return {{},
+            fail_as(error_reason::kNoAlias, Code::kInvalidArgument,
+                    fmt::format("version '{}' of model '{}': expected a positive number or an alias",
+                                printable(version, 32), printable(model)))};
   }
   if (route == nullptr) return {};
   return {route->slot->find(number), {}};

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "core/error_reason.h"
 #include "serving/scheduling/batch_probe.h"
 
 namespace protean {
@@ -18,6 +20,42 @@ LifeCycleOptions life_options(const RepositoryOptions& options) {
   return {options.memory_budget, std::max<std::size_t>(1, options.loaders), options.waiters_max, options.settle,
           std::chrono::seconds(10)};
 }
+
+constexpr std::size_t kEntriesMax = 100'000;
+
+Status check_entries(const std::vector<ModelEntry>& entries) {
+  std::unordered_set<std::string_view> names;
+  if (entries.size() > kEntriesMax) {
+    return fail(Code::kInvalidArgument, fmt::format("{} models, expected at most {}", entries.size(), kEntriesMax));
+  }
+  for (const auto& entry : entries) {
+    if (!names.insert(entry.name).second) {
+      return fail(Code::kInvalidArgument, fmt::format("model '{}' is named twice", printable(entry.name)));
+    }
+  }
+  return {};
+}
+
+/// Calls `done` once, when as many answers have come as were expected: with the first error among them.
+class Gate {
+ public:
+  Gate(std::size_t expected, std::function<void(Status)> done) : open_(expected), done_(std::move(done)) {}
+
+  void pass(Status status) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!status && first_) first_ = std::move(status);
+      if (--open_ > 0) return;
+    }
+    done_(first_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::size_t open_;  // guarded by mutex_
+  Status first_;      // guarded by mutex_
+  const std::function<void(Status)> done_;
+};
 
 tl::unexpected<Error> stopping() { return fail(Code::kUnavailable, "the server is stopping"); }
 
@@ -59,8 +97,11 @@ Status Repository::start() {
     life_.restore(aliases, held_down);
   }
   loaders_ = std::make_unique<LoaderThreads>(std::max<std::size_t>(1, options_.loaders));
-  source_ = std::make_unique<FolderSource>(FolderSourceOptions{options_.folder, options_.watch, options_.poll_interval},
-                                           parts_.backends, parts_.config, [this](FolderSource::Report report) {
+  TRY_STATUS(check_entries(options_.entries));
+  FolderSourceOptions source{options_.folder, options_.watch, options_.poll_interval, options_.entries,
+                             options_.entry_defaults};
+  source_ = std::make_unique<FolderSource>(std::move(source), parts_.backends, parts_.config,
+                                           [this](FolderSource::Report report) {
                                              auto shared = std::make_shared<FolderSource::Report>(std::move(report));
                                              post([this, shared](TimePoint) { take(std::move(*shared)); });
                                            });
@@ -106,7 +147,9 @@ void Repository::finish_what_was_asked() {
   }
   for (auto& work : later) work();
   for (auto& [request, command] : load_commands_) (*command.done)(stopping());
+  for (auto& [request, replacement] : replacements_) (*replacement.second)(stopping());
   load_commands_.clear();
+  replacements_.clear();
   Effects effects;
   {
     const std::lock_guard lock(mutex_);
@@ -181,7 +224,10 @@ void Repository::run() {
 void Repository::take(FolderSource::Report report) {
   const TimePoint now = parts_.clock->now();
   for (auto& model : report.changed) life_.found(std::move(model), now, false);
-  for (const std::uint64_t request : report.answers) finish_load_command(request, now);
+  for (const std::uint64_t request : report.answers) {
+    finish_load_command(request, now);
+    finish_replacing(request);
+  }
   if (!report.ignored || *report.ignored == ignored_) return;
   for (const auto& path : *report.ignored) {
     log::info("ignored in the model folder", {{"path", path.path}, {"reason", path.reason}});
@@ -246,7 +292,9 @@ void Repository::finish_load_command(std::uint64_t request, TimePoint now) {
   if (const auto known = life_.check_unload(command.model); !known) {
     later_.push_back([command, folder = options_.folder.string()] {
       (*command.done)(
-          fail(Code::kNotFound, fmt::format("model '{}' not found in '{}'", printable(command.model), folder)));
+          fail(Code::kNotFound, folder.empty()
+                                    ? fmt::format("model '{}' not found", printable(command.model))
+                                    : fmt::format("model '{}' not found in '{}'", printable(command.model), folder)));
     });
     return;
   }
@@ -254,6 +302,49 @@ void Repository::finish_load_command(std::uint64_t request, TimePoint now) {
     return life_.load_model(command.model, command.actor, std::move(*command.done), now);
   }
   later_.push_back([this, command] { change_held_down(command.model, false, command.actor, command.done); });
+}
+
+void Repository::replace_models(ReplaceModels models, Done done) {
+  if (auto checked = check_entries(models.models); !checked) return done(std::move(checked));
+  auto shared = std::make_shared<Done>(std::move(done));
+  command(
+      [this, models = std::move(models), shared](TimePoint) {
+        const std::uint64_t request = ++requests_;
+        replacements_[request] = {models.models, shared};
+        log::info("models replaced by request", {{"actor", models.actor}, {"models", models.models.size()}});
+        later_.push_back([this, entries = models.models, request] { source_->replace_entries(entries, request); });
+      },
+      shared);
+}
+
+/// What lies there now has been told to the life cycle.
+void Repository::finish_replacing(std::uint64_t request) {
+  const auto found = replacements_.find(request);
+  if (found == replacements_.end()) return;
+  const auto entries = std::make_shared<std::vector<ModelEntry>>(std::move(found->second.first));
+  const auto done = std::move(found->second.second);
+  replacements_.erase(found);
+  const auto gate = std::make_shared<Gate>(entries->size() + 1, [this, entries, done](Status status) {
+    (*done)(status ? check_aliases(*entries) : std::move(status));
+  });
+  for (const auto& entry : *entries) {
+    life_.await_model(entry.name, [gate](Status status) { gate->pass(std::move(status)); });
+  }
+  later_.push_back([gate] { gate->pass({}); });
+}
+
+Status Repository::check_aliases(const std::vector<ModelEntry>& models) const {
+  for (const auto& model : models) {
+    if (!model.aliases) continue;
+    for (const auto& [alias, version] : *model.aliases) {
+      const auto available = this->available(model.name, std::to_string(version));
+      if (available && *available) continue;
+      return fail_as(error_reason::kNotReady, Code::kFailedPrecondition,
+                     fmt::format("alias '{}' of model '{}': version {} is not ready", printable(alias),
+                                 printable(model.name), version));
+    }
+  }
+  return {};
 }
 
 void Repository::unload_model(std::string model, std::string actor, Done done) {

@@ -38,6 +38,8 @@ namespace protean {
 /// `waiters_max`: requests that may wait for loads.  `run_threads`: that run models; with more than one, instances and
 /// threads of models that configure none are chosen by measurement.  `intra_op_threads`: inside runs of models that
 /// configure nothing; 0: to be chosen as well.
+/// `folder`: empty: only the models of `entries`, which are those that are named with a path of their own.
+/// `entry_defaults`: what holds for entries, those that come later included, that say nothing themselves.
 struct RepositoryOptions {
   std::filesystem::path folder;
   bool watch = true;
@@ -48,6 +50,8 @@ struct RepositoryOptions {
   std::size_t waiters_max = 4096;
   std::uint32_t run_threads = 1;
   std::uint32_t intra_op_threads = 0;
+  std::vector<ModelEntry> entries = {};
+  ModelEntry entry_defaults = {};
 };
 
 /// What the repository works with; all outlive it.  `store`: null: aliases and history end with the process.
@@ -107,6 +111,10 @@ class Repository {
   /// Takes the model out of service until load_model(), also after a restart; its files stay.
   /// Errors: kNotFound, those of the store.
   void unload_model(std::string model, std::string actor, Done done);
+  /// From now on these are the models that are named with a path; others so named go. `done` follows when all versions
+  /// that are wanted of them serve.  Errors: kInvalidArgument (nothing is changed), the first load that failed,
+  /// kFailedPrecondition for an alias to a version that does not serve (the change stays in force).
+  void replace_models(ReplaceModels models, Done done);
   /// All of them or none, durable when `done` says so.  Errors: as LifeCycle::plan_aliases() and
   /// Store::change_aliases().
   void change_aliases(ChangeAliases changes, Done done);
@@ -126,6 +134,8 @@ class Repository {
   void finish_what_was_asked();
   void start_load(LoadJob job);
   void finish_load_command(std::uint64_t request, TimePoint now);
+  void finish_replacing(std::uint64_t request);
+  [[nodiscard]] Status check_aliases(const std::vector<ModelEntry>& models) const;
   void change_held_down(std::string model, bool held, std::string actor, const std::shared_ptr<Done>& done);
   [[nodiscard]] std::shared_ptr<ModelMetrics> metrics_of(const VersionKey& key);
   [[nodiscard]] tl::unexpected<Error> explain(std::string_view model, std::string_view version) const;
@@ -152,6 +162,7 @@ class Repository {
   };
   // Control thread only.
   std::unordered_map<std::uint64_t, LoadCommandRequest> load_commands_;
+  std::unordered_map<std::uint64_t, std::pair<std::vector<ModelEntry>, std::shared_ptr<Done>>> replacements_;
   std::map<VersionKey, std::shared_ptr<ModelMetrics>> metrics_;
   std::vector<std::function<void()>> later_;  // what an event leaves to be done without the lock
 

@@ -61,9 +61,10 @@ Files examine(const fs::path& path, const fs::path& folder, bool folder_counts) 
   return files;
 }
 
+/// Leading zeros are as good as none.
 std::optional<std::uint64_t> version_number(const std::string& name) {
   const auto number = parse_uint64(name);
-  if (!number || *number == 0 || name.front() == '0') return std::nullopt;
+  if (!number || *number == 0) return std::nullopt;
   return number;
 }
 
@@ -105,6 +106,17 @@ Result<Scan> RepositoryScanner::scan(const std::set<std::string>* only) {
   taken_.clear();
   for (auto& [path, known] : known_) known.seen = only != nullptr;
   Scan scan;
+  if (!root_.empty()) TRY_STATUS(scan_root(only, scan));
+  for (const auto& entry : entries_) {
+    if (only == nullptr || only->contains(entry.name)) scan_named(entry, scan);
+  }
+  std::erase_if(known_, [](const auto& item) { return !item.second.seen; });
+  std::sort(scan.versions.begin(), scan.versions.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.model, a.version) < std::tie(b.model, b.version); });
+  return scan;
+}
+
+Status RepositoryScanner::scan_root(const std::set<std::string>* only, Scan& scan) {
   std::error_code error;
   const auto status = fs::status(root_, error);
   if (!fs::exists(status)) {
@@ -124,10 +136,22 @@ Result<Scan> RepositoryScanner::scan(const std::set<std::string>* only) {
       if (only == nullptr || only->contains(model_name(entry))) scan_entry(entry, scan);
     }
   }
-  std::erase_if(known_, [](const auto& item) { return !item.second.seen; });
-  std::sort(scan.versions.begin(), scan.versions.end(),
-            [](const auto& a, const auto& b) { return std::tie(a.model, a.version) < std::tie(b.model, b.version); });
-  return scan;
+  return {};
+}
+
+void RepositoryScanner::scan_named(const ModelEntry& entry, Scan& scan) {
+  const auto ignore = [&](std::string reason) {
+    scan.ignored.push_back(
+        {fmt::format("{} (model {})", printable(entry.path.string()), printable(entry.name)), std::move(reason)});
+  };
+  std::error_code error;
+  if (!is_usable_name(entry.name)) return ignore("its name is not printable UTF-8 of at most 200 bytes");
+  if (taken_.contains(entry.name)) return ignore("a model of that name was already found in the model folder");
+  if (fs::is_directory(entry.path, error)) return scan_model_folder(entry.path, entry.name, scan);
+  if (!fs::is_regular_file(entry.path, error)) return ignore("there is no such file or folder");
+  Backend* backend = recognise(entry.path);
+  if (backend == nullptr) return ignore("no backend recognises its content");
+  add({entry.name, 1}, {entry.path, backend, {}}, {entry.path.parent_path(), entry.path, false}, scan);
 }
 
 void RepositoryScanner::scan_entry(const fs::directory_entry& entry, Scan& scan) {
@@ -143,7 +167,7 @@ void RepositoryScanner::scan_entry(const fs::directory_entry& entry, Scan& scan)
   if (!entry.is_regular_file(error)) return ignore("neither a file nor a folder");
   Backend* backend = recognise(entry.path());
   if (backend == nullptr) return ignore("no backend recognises its content");
-  add(model, 1, {entry.path(), backend, {}}, entry.path().parent_path(), scan);
+  add({model, 1}, {entry.path(), backend, {}}, {entry.path().parent_path(), entry.path(), false}, scan);
 }
 
 void RepositoryScanner::scan_model_folder(const fs::path& folder, const std::string& model, Scan& scan) {
@@ -154,26 +178,32 @@ void RepositoryScanner::scan_model_folder(const fs::path& folder, const std::str
     scan.ignored.push_back({shown, fmt::format("cannot be read: {}", error.message())});
     return;
   }
-  bool has_versions = false;
+  std::set<std::uint64_t> numbers;
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_directory(error)) continue;
     const auto version = version_number(name);
     if (!version) continue;
-    has_versions = true;
+    const auto ignore = [&](std::string reason) {
+      scan.ignored.push_back({fmt::format("{}/{}", shown, printable(name)), std::move(reason)});
+    };
+    if (!numbers.insert(*version).second) {
+      ignore(fmt::format("another folder beside it is version {} as well", *version));
+      continue;
+    }
     const Choice choice = choose_model_file(entry.path());
     if (choice.backend == nullptr) {
-      scan.ignored.push_back({fmt::format("{}/{}", shown, printable(name)), choice.problem});
+      ignore(choice.problem);
     } else {
-      add(model, *version, choice, entry.path(), scan);
+      add({model, *version}, choice, {entry.path(), folder, true}, scan);
     }
   }
-  if (has_versions) return;
+  if (!numbers.empty()) return;
   const Choice choice = choose_model_file(folder);
   if (choice.backend == nullptr) {
     scan.ignored.push_back({shown, choice.problem});
   } else {
-    add(model, 1, choice, folder, scan);
+    add({model, 1}, choice, {folder, folder, true}, scan);
   }
 }
 
@@ -201,17 +231,13 @@ RepositoryScanner::Choice RepositoryScanner::choose_model_file(const fs::path& f
   return {{}, nullptr, fmt::format("holds {} model files; name the one to serve 'model'", choices.size())};
 }
 
-void RepositoryScanner::add(const std::string& model, std::uint64_t version, const Choice& choice,
-                            const fs::path& folder, Scan& scan) {
-  const bool own_folder = folder == root_ ? choice.path == root_ : folder != root_.parent_path();
-  const Files files = examine(choice.path, folder, own_folder);
+void RepositoryScanner::add(const VersionName& name, const Choice& choice, const Place& place, Scan& scan) {
+  const Files files = examine(choice.path, place.folder, place.own_folder);
   std::uint64_t fingerprint = files.fingerprint;
-  const bool numbered = own_folder && folder != root_ && folder.filename() != model;
-  const fs::path base = !own_folder ? choice.path : (numbered ? folder.parent_path() : folder);
-  mix(fingerprint, config_fingerprint(base, own_folder));
-  scan.versions.push_back({model, version, choice.path, folder, base, choice.backend, files.bytes, fingerprint,
-                           files.fingerprint, own_folder});
-  taken_.insert(model);
+  mix(fingerprint, config_fingerprint(place.base, place.own_folder));
+  scan.versions.push_back({name.model, name.version, choice.path, place.folder, place.base, choice.backend, files.bytes,
+                           fingerprint, files.fingerprint, place.own_folder});
+  taken_.insert(name.model);
 }
 
 /// Asked anew each time: what a folder's own time says about its files is little.

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "core/model.h"
+#include "core/model_entry.h"
 
 namespace protean {
 
@@ -46,12 +47,17 @@ struct Scan {
 };
 
 /// `NAME.onnx` (any extension), `NAME/model.onnx` and `NAME/VERSION/model.onnx`; a single file may stand for
-/// the folder. Remembers what it has recognised, so that a second scan only looks at what changed.
+/// the folder; besides, models that are named with a path of their own. Remembers what it has recognised, so that a
+/// second scan only looks at what changed.
 /// Not thread-safe.
 class RepositoryScanner {
  public:
+  /// `root`: empty: there is no common folder.
   RepositoryScanner(std::filesystem::path root, std::vector<Backend*> backends)
       : root_(std::move(root)), backends_(std::move(backends)) {}
+
+  /// From the next scan on; names are unique. The common folder wins a name that both have.
+  void set_entries(std::vector<ModelEntry> entries) { entries_ = std::move(entries); }
 
   /// `only`: looks at models of these names alone, and reports of these alone.
   /// Errors: kNotFound or kPermissionDenied when the folder itself cannot be read.
@@ -69,16 +75,28 @@ class RepositoryScanner {
     std::string problem;  // why nothing was chosen
   };
 
+  struct VersionName {
+    std::string model;
+    std::uint64_t version = 0;
+  };
+  /// `folder`: the version's.  `base`: what a configuration belongs to.
+  struct Place {
+    std::filesystem::path folder, base;
+    bool own_folder = true;
+  };
+
+  [[nodiscard]] Status scan_root(const std::set<std::string>* only, Scan& scan);
   void scan_entry(const std::filesystem::directory_entry& entry, Scan& scan);
+  void scan_named(const ModelEntry& entry, Scan& scan);
   void scan_model_folder(const std::filesystem::path& folder, const std::string& model, Scan& scan);
-  void add(const std::string& model, std::uint64_t version, const Choice& choice, const std::filesystem::path& folder,
-           Scan& scan);
+  void add(const VersionName& name, const Choice& choice, const Place& place, Scan& scan);
   Choice choose_model_file(const std::filesystem::path& folder);
   Backend* recognise(const std::filesystem::path& path);
   [[nodiscard]] Backend* recognise_folder(const std::filesystem::path& folder) const;
 
   const std::filesystem::path root_;
   const std::vector<Backend*> backends_;
+  std::vector<ModelEntry> entries_;
   std::unordered_set<std::string> taken_;  // names of models found by the scan that is going on
   std::map<std::filesystem::path, Known> known_;
 };

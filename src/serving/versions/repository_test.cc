@@ -73,6 +73,86 @@ TEST_F(RepositoryTest, OneBrokenModelDoesNotStopTheOthers) {
   EXPECT_EQ(bad.error().message, "model 'bad' is not ready: the file is broken; write it again");
 }
 
+/// Models that are named with a path of their own, without a common folder.
+class NamedModels : public RepositoryTest {
+ protected:
+  void start(std::vector<ModelEntry> entries) {
+    RepositoryOptions options;
+    options.poll_interval = std::chrono::milliseconds(20);
+    options.settle = std::chrono::milliseconds(5);
+    options.entries = std::move(entries);
+    repository_ = std::make_unique<Repository>(options, RepositoryParts{{&backend_}, registry_, nullptr, {}, {}, {}});
+    const auto started = repository_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  Status replace(std::vector<ModelEntry> entries) {
+    std::promise<Status> done;
+    repository_->replace_models({std::move(entries), "tester"},
+                                [&](Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
+  [[nodiscard]] ModelEntry entry(const std::string& name, const std::string& folder) const {
+    return {name, folder_.path() / folder};
+  }
+};
+
+TEST_F(NamedModels, AreServedFromWhereverTheyLie) {
+  folder_.write("here/there/0003/model", "MODEL");
+  folder_.write("one/model", "MODEL");
+  ModelEntry three = entry("three", "here/there");
+  three.aliases = {{"Stable", 3}};
+  start({three, entry("single", "one/model"), entry("plain", "one"), entry("none", "nowhere")});
+  EXPECT_EQ(version_served("three"), "3");
+  EXPECT_EQ((*repository_->find("three", "Stable"))->version, 3U);
+  EXPECT_EQ(version_served("single"), "1");
+  EXPECT_EQ(version_served("plain"), "1");
+  ASSERT_EQ(repository_->ignored().size(), 1U);
+  EXPECT_EQ(repository_->ignored()[0].reason, "there is no such file or folder");
+}
+
+TEST_F(NamedModels, AreReplacedTogetherAndTheAnswerComesWhenTheyServe) {
+  folder_.write("a/1/model", "MODEL");
+  folder_.write("b/1/model", "MODEL");
+  folder_.write("b/2/model", "MODEL");
+  start({entry("a", "a")});
+  ModelEntry both = entry("b", "b");
+  both.versions = VersionPolicy{VersionPolicy::Choice::kLatest, 1, {}, true, {}};
+  both.aliases = {{"old", 1}};
+  const auto status = replace({both});
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(version_served("b"), "2");
+  EXPECT_EQ((*repository_->find("b", "old"))->version, 1U);  // an alias wants it although the policy does not
+  until([&] { return version_served("a") == "NOT_FOUND"; });
+}
+
+TEST_F(NamedModels, AliasesToVersionsThatAreNotThereAreTold) {
+  folder_.write("a/1/model", "MODEL");
+  ModelEntry a = entry("a", "a");
+  start({a});
+  a.aliases = {{"canary", 7}};
+  const auto status = replace({a});
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kFailedPrecondition);
+  EXPECT_EQ(status.error().message, "alias 'canary' of model 'a': version 7 is not ready");
+  EXPECT_FALSE(replace({a, a}));
+}
+
+TEST_F(NamedModels, VersionsThatAreGoneAreRememberedAsEnded) {
+  folder_.write("a/1/model", "MODEL");
+  folder_.write("a/2/model", "MODEL");
+  start({entry("a", "a")});
+  std::filesystem::remove_all(folder_.path() / "a/1");
+  until([&] { return !repository_->find("a", "1"); });
+  until([&] { return repository_->versions_of("a", "1")->front().reason == "unloaded; its files are gone"; });
+  const auto rows = repository_->versions_of("a", "");
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 2U);
+  EXPECT_EQ((*rows)[0].state, VersionState::kUnavailable);
+  EXPECT_TRUE((*rows)[0].was_loaded);
+  EXPECT_EQ((*rows)[1].state, VersionState::kReady);
+  EXPECT_EQ(repository_->versions_of("b", "").error().reason, "no_model");
+}
+
 TEST_F(RepositoryTest, NamesTheNearestModel) {
   folder_.write("iris/model", "MODEL");
   start();

@@ -22,11 +22,13 @@
 
 namespace protean {
 
-/// What a source says about one model.  `versions`: empty when it is gone.
+/// What a source says about one model.  `versions`: empty when it is gone.  `aliases`: those it has from now on, where
+/// configuration says so.
 struct ModelFound {
   std::string model;
   std::vector<FoundVersion> versions;
   Result<std::shared_ptr<const ModelConfig>> config;
+  std::optional<std::vector<std::pair<std::string, std::uint64_t>>> aliases = {};
 };
 
 /// One load to be done by a loader.  `replayed`: recent requests of the version that is the default now; `before`: how
@@ -123,6 +125,7 @@ struct ModelRecord {
   TimePoint due = kNever;
   std::shared_ptr<ModelSlot> slot = std::make_shared<ModelSlot>();
   std::vector<LoadCommand> commands;
+  std::set<std::uint64_t> ended;  // versions that were loaded once and of which nothing is left
 };
 
 }  // namespace protean
