@@ -127,7 +127,7 @@ TEST_F(ModelServerTranslation, MistakesInModelConfigFilesAreToldInTheOriginalsWo
               HasSubstr("Model a requests unsupported platform pytorch"));
   EXPECT_THAT(error(R"(config { name: "a" base_path: "s3://bucket/a" model_platform: "tensorflow" })"),
               HasSubstr("expected a path of this machine"));
-  EXPECT_THAT(error("config {\n nme: \"a\" }"), HasSubstr("c:2:2: "));
+  EXPECT_THAT(error("config {\n nme: \"a\" }"), HasSubstr("c:2:5: "));
   EXPECT_THAT(error_of({"--model_config_file=/nowhere/x"}), HasSubstr("/nowhere/x: there is no such file"));
 }
 
