@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from harness.paths import ROOT
-from harness.tensorflow import interpreter
 from tensorflow_probe import Builder, Probe, Refused, program
 
 PAGE = ROOT / "docs" / "backends" / "tensorflow_operations.md"
@@ -20,8 +19,8 @@ def test_the_page_lists_the_operations_that_lower():
 
 
 @pytest.fixture(scope="module")
-def builder():
-    running = Builder(interpreter())
+def builder(tensorflow_python):
+    running = Builder(tensorflow_python)
     yield running
     running.close()
 

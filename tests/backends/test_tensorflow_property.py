@@ -8,7 +8,6 @@ import os
 import numpy as np
 import pytest
 
-from harness.tensorflow import interpreter
 from tensorflow_functions import OPS, TF1
 from tensorflow_layers import CASES
 from tensorflow_probe import Builder, Probe
@@ -19,8 +18,8 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def builder():
-    running = Builder(interpreter())
+def builder(tensorflow_python):
+    running = Builder(tensorflow_python)
     yield running
     running.close()
 

@@ -144,6 +144,12 @@ Status Lowering::lower_node(const Output& output) {
   return {};
 }
 
+Status Lowering::count_constant(std::size_t size, std::size_t given) {
+  filled_bytes_ += size > given ? size - given : 0;
+  if (filled_bytes_ <= kFilledBytesMax) return {};
+  return fail(Code::kInvalidArgument, "constants that give few of their values, together above 256 MiB");
+}
+
 /// A loop or branch that is never reached, since what comes before it does not lower, may hold more to be named.
 Status Lowering::refuse_inside(const Scope& scope, const tf::NodeDef& node) {
   std::vector<NodeKey> pending{{&scope, &node}};

@@ -14,6 +14,7 @@ LoweredValues lower_constant(Operation& op) {
   const auto* value = op.attribute("value");
   if (value == nullptr) return fail(Code::kInvalidArgument, "a constant without a value");
   TRY(auto literal, read_literal(value->tensor(), op.node().name()));
+  TRY_STATUS(op.lowering().count_constant(literal.bytes.size(), value->tensor().ByteSizeLong()));
   return one(Value::of(std::make_shared<const Literal>(std::move(literal))));
 }
 
