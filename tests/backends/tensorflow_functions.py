@@ -191,3 +191,29 @@ def table_from_integers(r, tf, folder):
     with v1.Session() as session:
         session.run(v1.tables_initializer())
         _save(session, folder, {"ids_9": ids}, {"y": found}, main_op=v1.tables_initializer())
+
+
+@_tf1
+def conditions(r, tf, folder):
+    v1 = tf.compat.v1
+    v1.disable_control_flow_v2()
+    x = v1.placeholder(tf.float32, [None, 3], name="x")
+    training = v1.placeholder_with_default(r.flag(), [], name="training")
+    y = v1.cond(training, lambda: x * 2.0, lambda: x + 1.0)
+    positive = tf.reduce_sum(x) > r.number(-1, 1)
+    z = v1.cond(positive, lambda: x - 1.0, lambda: v1.cond(training, lambda: -x, lambda: x * x))
+    with v1.Session() as session:
+        _save(session, folder, {"x": x}, {"y": y, "z": z})
+    v1.enable_control_flow_v2()
+
+
+@_tf1
+def dropout_of_training(r, tf, folder):
+    v1 = tf.compat.v1
+    v1.disable_control_flow_v2()
+    x = v1.placeholder(tf.float32, [None, 3], name="x")
+    training = v1.placeholder_with_default(False, [], name="training")
+    y = v1.cond(training, lambda: v1.nn.dropout(x, rate=0.5), lambda: tf.identity(x))
+    with v1.Session() as session:
+        _save(session, folder, {"x": x}, {"y": y * 2.0})
+    v1.enable_control_flow_v2()

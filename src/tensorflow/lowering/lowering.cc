@@ -88,6 +88,8 @@ Result<Value> Lowering::value(Output wanted) {
 }
 
 Status Lowering::ask_for_inputs(const Output& output, std::vector<Task>& tasks) {
+  // The way back of a loop of TF1, which does not lower.
+  if (output.node->op() == "NextIteration" || output.node->op() == "RefNextIteration") return {};
   // Inputs of what does not lower at all are still walked: more may have to be named.
   const int count = GraphView::input_count(*output.node);
   for (int i = count; i-- > 0;) {
