@@ -204,6 +204,14 @@ Status Lowering::effects_of(const NodeKey& key, std::vector<NodeKey>& pending) {
   const auto& [scope, node] = key;
   if (has_effect(node->op())) refuse(*scope, *node, "changes what outlives the request");
   if (node->op() == "Assert") left_out_checks_ = true;
+  if (node->op() == "Merge") {
+    // What stands on the side that a constant rules out is not run.
+    TRY(const auto live, graph_.resolve({scope, node, 0}));
+    if (live.node != node) {
+      if (live.node != nullptr) pending.emplace_back(live.scope, live.node);
+      return {};
+    }
+  }
   for (const auto& input : node->input()) {
     const bool control = !input.empty() && input[0] == '^';
     const auto name = split(std::string_view(input).substr(control ? 1 : 0), ':').front();
