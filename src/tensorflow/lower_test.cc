@@ -123,6 +123,32 @@ TEST_F(LowerTest, SaysThatChecksAreLeftOut) {
   EXPECT_THAT(lowered->notes, testing::ElementsAre("checks of the graph (Assert) are not evaluated"));
 }
 
+/// A condition of TF1 by a constant, whose true side changes a variable.
+std::string condition_of_tf1(const std::string& truth) {
+  const auto predicate =
+      "attr { key: 'value' value { tensor { dtype: DT_BOOL tensor_shape { } bool_val: " + truth + " } } }";
+  return node("p", "Const", {}, predicate) + node("s", "Switch", {"x", "p"}) + node("v", "VarHandleOp", {}) +
+         node("count", "AssignAddVariableOp", {"v", "s:1"}) + node("t", "Neg", {"s:1", "^count"}) +
+         node("f", "Abs", {"s"}) + node("y", "Merge", {"f", "t"});
+}
+
+TEST_F(LowerTest, ReachesOnlyTheSideOfAConditionThatIsTaken) {
+  const auto lowered = lower(meta_graph(condition_of_tf1("false")));
+  ASSERT_TRUE(lowered) << lowered.error().message;
+  lowered_onnx::Model model;
+  ASSERT_TRUE(model.ParseFromString(lowered->onnx));
+  EXPECT_EQ(model.graph().node(0).op_type(), "Abs");
+  EXPECT_THAT(error_of(meta_graph(condition_of_tf1("true"))), testing::HasSubstr("AssignAddVariableOp (node count"));
+}
+
+TEST_F(LowerTest, NamesLoopsOfTheFirstTensorFlow) {
+  EXPECT_EQ(
+      error_of(meta_graph(node("e", "Enter", {"x"}) + node("m", "Merge", {"e", "n"}) + node("l", "LoopCond", {"c"}) +
+                          node("c", "Less", {"m", "m"}) + node("s", "Switch", {"m", "l"}) + node("b", "Neg", {"s:1"}) +
+                          node("n", "NextIteration", {"b"}) + node("y", "Exit", {"s"}))),
+      "operations that do not lower: Enter (node e), Exit (node y), NextIteration (node n)");
+}
+
 TEST_F(LowerTest, RefusesCircles) {
   EXPECT_THAT(error_of(meta_graph(node("a", "Neg", {"y"}) + node("y", "Neg", {"a"}))),
               testing::HasSubstr("goes in circles"));

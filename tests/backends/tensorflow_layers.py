@@ -429,9 +429,3 @@ def nested_models(r, k):
     inner = _sequence(k, (4,), k.layers.Dense(3, activation="relu"))
     x = k.Input((4,), name="x")
     return k.Model(x, k.layers.Concatenate()([inner(x), inner(x * 2.0)]))
-
-
-@case
-def half_precision(r, k):
-    # Sums of halves differ in their last bits by how they are added up.
-    return _sequence(k, (4,), k.layers.Dense(3, activation="relu"), k.layers.Rescaling(2.0))

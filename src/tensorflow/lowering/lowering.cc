@@ -88,6 +88,8 @@ Result<Value> Lowering::value(Output wanted) {
 }
 
 Status Lowering::ask_for_inputs(const Output& output, std::vector<Task>& tasks) {
+  // The way back of a loop of TF1, which does not lower.
+  if (output.node->op() == "NextIteration" || output.node->op() == "RefNextIteration") return {};
   // Inputs of what does not lower at all are still walked: more may have to be named.
   const int count = GraphView::input_count(*output.node);
   for (int i = count; i-- > 0;) {
@@ -144,6 +146,12 @@ Status Lowering::lower_node(const Output& output) {
   return {};
 }
 
+Status Lowering::count_constant(std::size_t size, std::size_t given) {
+  filled_bytes_ += size > given ? size - given : 0;
+  if (filled_bytes_ <= kFilledBytesMax) return {};
+  return fail(Code::kInvalidArgument, "constants that give few of their values, together above 256 MiB");
+}
+
 /// A loop or branch that is never reached, since what comes before it does not lower, may hold more to be named.
 Status Lowering::refuse_inside(const Scope& scope, const tf::NodeDef& node) {
   std::vector<NodeKey> pending{{&scope, &node}};
@@ -196,6 +204,14 @@ Status Lowering::effects_of(const NodeKey& key, std::vector<NodeKey>& pending) {
   const auto& [scope, node] = key;
   if (has_effect(node->op())) refuse(*scope, *node, "changes what outlives the request");
   if (node->op() == "Assert") left_out_checks_ = true;
+  if (node->op() == "Merge") {
+    // What stands on the side that a constant rules out is not run.
+    TRY(const auto live, graph_.resolve({scope, node, 0}));
+    if (live.node != node) {
+      if (live.node != nullptr) pending.emplace_back(live.scope, live.node);
+      return {};
+    }
+  }
   for (const auto& input : node->input()) {
     const bool control = !input.empty() && input[0] == '^';
     const auto name = split(std::string_view(input).substr(control ? 1 : 0), ':').front();
