@@ -34,7 +34,7 @@ def network() -> keras.Model:
     return keras.Model(image, keras.layers.Dense(3, activation="softmax")(x))
 
 
-def quantised(model: keras.Model) -> bytes:
+def quantised(model: keras.Model, by_channel: bool) -> bytes:
     rng = np.random.default_rng(1)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -42,6 +42,8 @@ def quantised(model: keras.Model) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.uint8
+    # Libraries before 2.17 take every dense layer to have one scale.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not by_channel
     return converter.convert()
 
 
@@ -50,7 +52,8 @@ def files() -> dict[str, bytes]:
     functions = [pairs.combine.get_concrete_function()]
     return {
         "network": tf.lite.TFLiteConverter.from_keras_model(model).convert(),
-        "quantised": quantised(model),
+        "quantised": quantised(model, by_channel=False),
+        "by_channel": quantised(model, by_channel=True),
         "pairs": tf.lite.TFLiteConverter.from_concrete_functions(functions, pairs).convert(),
     }
 

@@ -23,6 +23,7 @@ def made(tmp_path_factory, tensorflow_python):  # noqa: F811
         pytest.skip(f"{LIBRARY} does not exist (tools/fetch_tensorflow_lite .deps/tensorflow_lite)")
     folder = tmp_path_factory.mktemp("lite")
     build(tensorflow_python, "tensorflow_lite_models.py", folder)
+    (folder / "models" / "by_channel" / "protean.toml").write_text("[load]\nattempts_max = 1\n")
     return folder
 
 
@@ -53,6 +54,11 @@ def assert_close(found: dict, wanted: dict) -> None:
 def test_the_server_answers_what_the_interpreter_answers(server, answers):
     for (model, _, _), case in answers.items():
         assert_close(ask(server, model, case), case.outputs)
+
+
+def test_a_model_that_an_older_library_gets_wrong_is_refused(server):
+    (version,) = server.admin.get("/admin/v1/models/by_channel").json()["versions"]
+    assert "dense layers are quantised channel by channel, of which TensorFlow Lite 2.9.0 knows nothing" in version["reason"]
 
 
 def test_scale_and_zero_point_are_told(server):

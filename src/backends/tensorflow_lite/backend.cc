@@ -25,6 +25,20 @@ namespace fs = std::filesystem;
 constexpr const char* kLibraryVariable = "PROTEAN_TENSORFLOW_LITE_LIBRARY";
 constexpr std::uint64_t kFileBytesMax = (std::uint64_t{1} << 31) - 1;  // offsets of FlatBuffers
 
+/// TensorFlow's converter writes such files since then, and its release notes name the kernels with it.
+struct Version {
+  std::uint64_t major;
+  std::uint64_t minor;
+};
+constexpr Version kDenseByChannelSince{2, 17};
+
+bool at_least(std::string_view version, const Version& wanted) {
+  const auto parts = split(version, '.');
+  if (parts.size() < 2) return false;
+  const std::uint64_t major = parse_uint64(parts[0]).value_or(0);
+  return major > wanted.major || (major == wanted.major && parse_uint64(parts[1]).value_or(0) >= wanted.minor);
+}
+
 Result<std::shared_ptr<const LiteRuntime>> load_library(const std::string& path) {
   std::error_code error;
   const auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
@@ -73,6 +87,14 @@ class TensorflowLiteBackend final : public Backend {
     if (file.size() > kFileBytesMax) return fail(Code::kInvalidArgument, "the file is larger than 2 GiB");
     TRY(auto bytes, file.read_all());
     TRY(auto facts, read_lite_facts(bytes.text()));
+    if (facts.dense_by_channel && !at_least((*runtime_)->version(), kDenseByChannelSince)) {
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("dense layers are quantised channel by channel, of which TensorFlow Lite {} knows nothing: it "
+                      "would answer wrong numbers. Give --tensorflow-lite-library one of version {}.{} or later, "
+                      "or convert the model with a scale a tensor",
+                      (*runtime_)->version(), kDenseByChannelSince.major, kDenseByChannelSince.minor));
+    }
     const auto threads = options.intra_op_threads == 0 ? options_.threads : options.intra_op_threads;
     TRY(auto opened, LiteFile::make(*runtime_, std::move(bytes), threads));
     return LiteModel::make(std::move(opened), std::move(facts));

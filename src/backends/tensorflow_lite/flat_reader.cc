@@ -69,6 +69,12 @@ std::optional<std::string_view> FlatTable::text(unsigned field) const noexcept {
   return buffer_.substr(found->first_, found->size_);
 }
 
+std::optional<FlatTable> FlatTable::table(unsigned field) const noexcept {
+  const auto place = find(field, kOffsetBytes);
+  const auto target = place ? follow(buffer_, *place) : std::nullopt;
+  return target ? at(buffer_, *target) : std::nullopt;
+}
+
 std::optional<FlatVector> FlatTable::vector(unsigned field, std::size_t element_bytes) const noexcept {
   const auto place = find(field, kOffsetBytes);
   if (!place) return std::nullopt;

@@ -21,6 +21,7 @@ class FlatTable {
   [[nodiscard]] std::optional<std::int8_t> int8(unsigned field) const noexcept;
   [[nodiscard]] std::optional<std::uint32_t> uint32(unsigned field) const noexcept;
   [[nodiscard]] std::optional<std::string_view> text(unsigned field) const noexcept;
+  [[nodiscard]] std::optional<FlatTable> table(unsigned field) const noexcept;
   /// Of elements of `element_bytes` each: 4 for offsets and 32-bit numbers.
   [[nodiscard]] std::optional<FlatVector> vector(unsigned field, std::size_t element_bytes = 4) const noexcept;
 

@@ -16,13 +16,22 @@ namespace protean {
 namespace {
 
 namespace model {
-constexpr unsigned kSubgraphs = 2, kSignatures = 7;
+constexpr unsigned kOperatorCodes = 1, kSubgraphs = 2, kSignatures = 7;
 }
 namespace subgraph {
-constexpr unsigned kTensors = 0, kInputs = 1, kOutputs = 2;
+constexpr unsigned kTensors = 0, kInputs = 1, kOutputs = 2, kOperators = 3;
+}
+namespace operator_code {
+constexpr unsigned kDeprecatedCode = 0, kCode = 3;
+}
+namespace operation {
+constexpr unsigned kCodeIndex = 0, kInputs = 1;
+}
+namespace quantization {
+constexpr unsigned kScales = 2;
 }
 namespace tensor {
-constexpr unsigned kShape = 0, kType = 1, kName = 3, kShapeSignature = 7;
+constexpr unsigned kShape = 0, kType = 1, kName = 3, kQuantization = 4, kShapeSignature = 7;
 }
 namespace signature {
 constexpr unsigned kInputs = 0, kOutputs = 1, kKey = 2, kSubgraph = 4;
@@ -32,6 +41,8 @@ constexpr unsigned kName = 0, kTensor = 1;
 }
 
 constexpr std::string_view kMagic = "TFL3";
+constexpr std::int32_t kFullyConnected = 9;
+constexpr std::size_t kWeights = 1;        // which input of it
 constexpr std::size_t kTensorsMax = 1024;  // in and out; a file can name as many as it likes
 constexpr std::size_t kSignaturesMax = 1024;
 
@@ -102,6 +113,34 @@ Status check_names(const std::vector<LiteTensorFacts>& tensors) {
   return {};
 }
 
+bool is_fully_connected(const std::optional<FlatVector>& codes, std::uint32_t index) {
+  const auto code = codes && index < codes->size() ? codes->table(index) : std::nullopt;
+  if (!code) return false;
+  const auto number = static_cast<std::int32_t>(code->uint32(operator_code::kCode).value_or(0));
+  return std::max<std::int32_t>(number, code->int8(operator_code::kDeprecatedCode).value_or(0)) == kFullyConnected;
+}
+
+std::size_t scale_count(const std::optional<FlatVector>& tensors, std::int32_t index) {
+  if (!tensors || index < 0 || static_cast<std::size_t>(index) >= tensors->size()) return 0;
+  const auto table = tensors->table(static_cast<std::size_t>(index));
+  const auto quantized = table ? table->table(tensor::kQuantization) : std::nullopt;
+  const auto scales = quantized ? quantized->vector(quantization::kScales) : std::nullopt;
+  return scales ? scales->size() : 0;
+}
+
+bool has_dense_by_channel(const FlatTable& root, const FlatTable& graph) {
+  const auto codes = root.vector(model::kOperatorCodes);
+  const auto tensors = graph.vector(subgraph::kTensors);
+  const auto operators = graph.vector(subgraph::kOperators);
+  for (std::size_t i = 0; operators && i < operators->size(); ++i) {
+    const auto table = operators->table(i);
+    if (!table || !is_fully_connected(codes, table->uint32(operation::kCodeIndex).value_or(0))) continue;
+    const auto inputs = table->vector(operation::kInputs);
+    if (inputs && inputs->size() > kWeights && scale_count(tensors, inputs->int32(kWeights)) > 1) return true;
+  }
+  return false;
+}
+
 /// The signature for the main subgraph: `serving_default` before others.
 std::optional<FlatTable> choose_signature(const FlatTable& root, LiteFacts& facts) {
   std::optional<FlatTable> chosen;
@@ -133,6 +172,7 @@ Result<LiteFacts> read_lite_facts(std::string_view file) {
   const auto tensors = graph ? graph->vector(subgraph::kTensors) : std::nullopt;
   if (!tensors) return broken("no subgraph");
   LiteFacts facts;
+  facts.dense_by_channel = has_dense_by_channel(*root, *graph);
   TRY(facts.inputs, read_list(*graph, subgraph::kInputs, *tensors));
   TRY(facts.outputs, read_list(*graph, subgraph::kOutputs, *tensors));
   if (const auto chosen = choose_signature(*root, facts)) {

@@ -23,11 +23,14 @@ struct LiteTensorFacts {
 };
 
 /// `signature`: empty when the file has none for its main subgraph.  `notes`: signatures that cannot be reached.
+/// `dense_by_channel`: a dense layer's weights are quantised with a scale a channel, which older libraries do not look
+/// at: they answer wrong numbers without a word.
 struct LiteFacts {
   std::string signature;
   std::vector<LiteTensorFacts> inputs;
   std::vector<LiteTensorFacts> outputs;
   std::vector<std::string> notes;
+  bool dense_by_channel = false;
 };
 
 /// Whether it starts as a TensorFlow Lite file does: "TFL3" at byte 4.
