@@ -27,4 +27,4 @@ add_library(protean_proto STATIC ${proto_sources})
 target_compile_options(protean_proto PRIVATE -w)
 # Both roots: generated files include each other without the folder's name, ours with it.
 target_include_directories(protean_proto SYSTEM PUBLIC "${generated}" "${generated}/proto")
-target_link_libraries(protean_proto PUBLIC protobuf::libprotobuf Threads::Threads)
+target_link_libraries(protean_proto PUBLIC third_party::protobuf ZLIB::ZLIB Threads::Threads)

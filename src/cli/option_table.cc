@@ -22,6 +22,7 @@ constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr std::string_view kModels = "Models";
 constexpr std::string_view kPython = "Python models";
 constexpr std::string_view kNetwork = "Network";
+constexpr std::string_view kTfserving = "TensorFlow Serving's listeners";
 constexpr std::string_view kThreads = "Threads";
 constexpr std::string_view kLimits = "Limits";
 constexpr std::string_view kLogs = "Logs";
@@ -78,6 +79,10 @@ constexpr std::array kTable = {
                1024 * kTiB},
     OptionSpec{"onnxruntime-library", K::kPath, kModels, "libonnxruntime.so to load",
                [](O& o) { return F(&o.onnxruntime_library); }, "lib/ beside the program, then the system's"},
+    OptionSpec{"tensorflow-library", K::kPath, kModels, "libtensorflow.so.2 or libtensorflow_cc.so.2 to load",
+               [](O& o) { return F(&o.tensorflow_library); }, "the one of --python, then the system's"},
+    OptionSpec{"tensorflow-lite-library", K::kPath, kModels, "libtensorflowlite_c.so to load",
+               [](O& o) { return F(&o.tensorflow_lite_library); }, "lib/ beside the program, then the system's"},
 
     OptionSpec{"python", K::kPath, kPython, "interpreter or virtual environment that runs them",
                [](O& o) { return F(&o.python); }, "python3 in PATH"},
@@ -135,6 +140,8 @@ constexpr std::array kTable = {
     OptionSpec{"tls-cert", K::kPath, kNetwork, "certificate chain (PEM); read again when it changes",
                [](O& o) { return F(&o.tls_cert); }, "no TLS"},
     OptionSpec{"tls-key", K::kPath, kNetwork, "private key (PEM)", [](O& o) { return F(&o.tls_key); }, "no TLS"},
+    OptionSpec{"tls-client-ca", K::kPath, kNetwork, "clients must show a certificate of these signers (PEM)",
+               [](O& o) { return F(&o.tls_client_ca); }, "none is asked for"},
     OptionSpec{"drain-timeout",
                K::kDuration,
                kNetwork,
@@ -144,6 +151,24 @@ constexpr std::array kTable = {
                {},
                0,
                kDayMs},
+
+    OptionSpec{"tfserving-cors", K::kBool, kTfserving, "CORS headers in REST answers",
+               [](O& o) { return F(&o.tfserving.cors); }},
+    OptionSpec{"tfserving-rest-timeout",
+               K::kDuration,
+               kTfserving,
+               "time for a REST call",
+               [](O& o) { return F(&o.tfserving.rest_timeout); },
+               {},
+               {},
+               1,
+               kDayMs},
+    OptionSpec{"tfserving-tensor-content", K::kBool, kTfserving, "gRPC answers carry tensor_content",
+               [](O& o) { return F(&o.tfserving.tensor_content); }},
+    OptionSpec{"tfserving-metrics-path", K::kText, kTfserving, "page with its metrics under their own names",
+               [](O& o) { return F(&o.tfserving.metrics_path); }, "none"},
+    OptionSpec{"tfserving-check-method-names", K::kBool, kTfserving, "classify and regress only by such signatures",
+               [](O& o) { return F(&o.tfserving.check_method_names); }},
 
     OptionSpec{"io-threads",
                K::kUint,

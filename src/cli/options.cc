@@ -173,6 +173,9 @@ Status check_together(const ServeOptions& options) {
                 fmt::format("{} is given without {}: TLS needs both", options.tls_cert.empty() ? "tls-key" : "tls-cert",
                             options.tls_cert.empty() ? "tls-cert" : "tls-key"));
   }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    return fail(Code::kInvalidArgument, "tls-client-ca is given without tls-cert and tls-key");
+  }
   for (const auto& address : options.listen) {
     if (options.insecure || address.is_loopback()) continue;
     return fail(Code::kInvalidArgument,
@@ -235,6 +238,15 @@ PythonEnvironment default_python_environment(const ServeOptions& options) {
     if (!path.empty()) environment.readable.emplace_back(path);
   }
   return environment;
+}
+
+Result<ServeOptions> unsaid_serve_options(const Environment& environment) {
+  ServeOptions options = machine_defaults();
+  options.cache = cache_folder(environment);
+  TRY(const auto variables, read_environment(environment));
+  TRY_STATUS(store_all(variables, options));
+  bound_defaults(options);
+  return options;
 }
 
 Environment process_environment() {
@@ -305,6 +317,16 @@ std::string serve_help() {
       "Tables [python_environments.NAME] of the file are interpreters that models may choose among;\n"
       "tables [served.NAME] are models with a path of their own.\n";
   return out;
+}
+
+std::string format_changes(const ServeOptions& options, const ServeOptions& from) {
+  std::string out;
+  for (const auto& option : option_table()) {
+    if (option.scope != OptionScope::kEverywhere) continue;
+    const std::string value = format_value(option, options);
+    if (value != format_value(option, from)) out += fmt::format("{} = {}\n", key_name(option), value);
+  }
+  return out + format_python_environments(options.python_environments) + format_served_models(options.served);
 }
 
 std::string format_config(const ServeOptions& options) {

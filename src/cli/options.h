@@ -16,6 +16,7 @@
 #include "core/model_entry.h"
 #include "core/python_environment.h"
 #include "monitoring/access_log.h"
+#include "protocols/tensorflow_serving/protocol.h"
 #include "transport/limits.h"
 
 namespace protean {
@@ -52,7 +53,9 @@ struct ServeOptions {
   std::filesystem::path state;  // empty: `.protean` in the model folder; `none`: nothing is kept
   std::filesystem::path cache;  // set to the user's cache folder; `none`: no cache
   std::size_t cache_bytes_max = std::size_t{10} << 30;
-  std::filesystem::path onnxruntime_library;  // empty: where the build or the system has it
+  std::filesystem::path onnxruntime_library;      // empty: where the build or the system has it
+  std::filesystem::path tensorflow_library;       // empty: where a Python environment or the system has it
+  std::filesystem::path tensorflow_lite_library;  // empty: where the build or the system has it
 
   std::filesystem::path python;  // empty: python3 on PATH
   std::size_t python_workers = 1;
@@ -70,11 +73,14 @@ struct ServeOptions {
   bool insecure = false;
   std::filesystem::path tls_cert;  // empty together with tls_key: clear text
   std::filesystem::path tls_key;
+  std::filesystem::path tls_client_ca;  // empty: clients need no certificate
   std::chrono::milliseconds drain_timeout{30'000};
 
   std::size_t io_threads = 1;        // set from the CPU quota
   std::size_t run_threads = 1;       // set from the CPU quota
   std::size_t intra_op_threads = 0;  // 0: chosen for each model
+
+  TensorflowServingOptions tfserving;
 
   Limits limits;
   std::size_t json_depth_max = 64;
@@ -92,6 +98,11 @@ struct ServeOptions {
 /// What the flags say of Python models: the environment without a name.
 [[nodiscard]] PythonEnvironment default_python_environment(const ServeOptions& options);
 
+/// What holds on this machine where nothing is said but by variables; no models are named.
+/// Errors: as parse_serve_options().
+[[nodiscard]] Result<ServeOptions> unsaid_serve_options(
+    const std::vector<std::pair<std::string, std::string>>& environment);
+
 /// `NAME=VALUE` pairs, split.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] Environment process_environment();
@@ -108,6 +119,9 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 
 /// Every effective value and its origin, as a configuration file that says the same.
 [[nodiscard]] std::string format_config(const ServeOptions& options);
+
+/// The values that differ from those of `from`, as such a file.
+[[nodiscard]] std::string format_changes(const ServeOptions& options, const ServeOptions& from);
 
 /// Errors: kInvalidArgument (the message names no option: the caller does).
 [[nodiscard]] Result<ListenAddress> parse_listen_address(std::string_view text);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "configuration/model_config_file.h"
@@ -12,6 +13,9 @@
 
 namespace protean {
 namespace {
+
+/// Of a protean.toml.
+constexpr std::array<std::string_view, 5> kSharedTables = {"versions", "load", "warm_up", "batch", "tensorflow"};
 
 tl::unexpected<Error> wrong(const std::filesystem::path& file, const TomlEntry& entry, std::string_view expected) {
   return fail(Code::kInvalidArgument, fmt::format("{}: {}: found {}, expected {}", toml_place(file, entry.line),
@@ -50,13 +54,13 @@ Result<ModelEntry> read_entry(const TomlEntry& named, const std::filesystem::pat
       TRY(entry.path, read_path(key, file));
     } else if (key.key == "aliases") {
       TRY(entry.aliases, read_aliases(key, file));
-    } else if (key.key == "versions" || key.key == "batch" || key.key == "tensorflow") {
+    } else if (std::ranges::find(kSharedTables, key.key) != kSharedTables.end()) {
       shared.push_back(key);
     } else {
       return fail(Code::kInvalidArgument,
-                  fmt::format("{}: unknown key '{}', expected path, aliases, versions, batch or tensorflow; everything "
-                              "else stands in the model's own protean.toml",
-                              toml_place(file, key.line), printable(key.key)));
+                  fmt::format("{}: unknown key '{}', expected path, aliases, {}; everything else stands in the model's "
+                              "own protean.toml",
+                              toml_place(file, key.line), printable(key.key), fmt::join(kSharedTables, ", ")));
     }
   }
   if (entry.path.empty()) {
@@ -66,6 +70,8 @@ Result<ModelEntry> read_entry(const TomlEntry& named, const std::filesystem::pat
   TRY(ModelConfig config, read_model_tables(shared, file));
   for (const auto& key : shared) {
     if (key.key == "versions") entry.versions = config.versions;
+    if (key.key == "load") entry.retries = config.retries;
+    if (key.key == "warm_up") entry.warm_up = config.warm_up;
     if (key.key == "batch") entry.batch = config.batch;
     if (key.key == "tensorflow") entry.tensorflow = config.tensorflow;
   }
@@ -111,6 +117,8 @@ std::string format_served_models(const std::vector<ModelEntry>& models) {
     }
     ModelConfig config;
     if (model.versions) config.versions = *model.versions;
+    if (model.retries) config.retries = *model.retries;
+    if (model.warm_up) config.warm_up = *model.warm_up;
     if (model.batch) config.batch = *model.batch;
     if (model.tensorflow) config.tensorflow = *model.tensorflow;
     append_tables(out, name, config);

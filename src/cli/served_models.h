@@ -13,8 +13,8 @@
 namespace protean {
 
 /// `served`: the entry of that name.  `name`: of the file; relative paths are taken from its folder. Each table has
-/// `path`, and may have `aliases` (a table of versions) and the tables `versions`, `batch` and `tensorflow` of a
-/// protean.toml, which stand above the model's own.
+/// `path`, and may have `aliases` (a table of versions) and the tables `versions`, `load`, `warm_up`, `batch`
+/// and `tensorflow` of a protean.toml, which stand above the model's own.
 /// Errors: kInvalidArgument `protean.toml:3: ...`.
 [[nodiscard]] Result<std::vector<ModelEntry>> read_served_models(const TomlEntry& served,
                                                                  const std::filesystem::path& name);

@@ -45,7 +45,7 @@ TEST(ServedModels, WhatIsPrintedIsReadBack) {
 TEST(ServedModels, MistakesAreToldWithTheirLine) {
   EXPECT_THAT(read("[served.a]\nversions = { latest = 1 }").error().message,
               HasSubstr("p.toml:1: [served.a]: no path"));
-  EXPECT_THAT(read("[served.a]\npath = 3").error().message, HasSubstr("p.toml:2: path: found a whole number"));
+  EXPECT_THAT(read("[served.a]\npath = 3").error().message, HasSubstr("p.toml:2: path: found a number"));
   EXPECT_THAT(read("[served.a]\npath = \"x\"\naliases = { s = 0 }").error().message,
               HasSubstr("expected the number of a version, from 1"));
   EXPECT_THAT(read("[served.a]\npath = \"x\"\ninstances = 3").error().message,

@@ -47,6 +47,7 @@ constexpr std::array kKeys = {
 
     ModelKey{"warm_up", "generated_runs", K::kUint, [](C& c) { return F(&c.warm_up.generated_runs); }, 0, 1000},
     ModelKey{"warm_up", "recorded", K::kBool, [](C& c) { return F(&c.warm_up.recorded); }},
+    ModelKey{"warm_up", "recorded_runs", K::kUint, [](C& c) { return F(&c.warm_up.recorded_runs); }, 1, 1000},
     ModelKey{"warm_up", "replayed_max", K::kUint, [](C& c) { return F(&c.warm_up.replayed_max); }, 0, 1000},
     ModelKey{"warm_up", "time_max", K::kTime, [](C& c) { return F(&c.warm_up.time_max); }, 0, kDayUs},
 
@@ -72,6 +73,10 @@ constexpr std::array kKeys = {
     ModelKey{"python", "memory_max", K::kBytes, [](C& c) { return F(&c.python.memory_bytes_max); }, 0, kSizeMax},
     ModelKey{"python", "run_timeout", K::kTime, [](C& c) { return F(&c.python.run_time_max); }, 0, kDayUs},
     ModelKey{"python", "load_timeout", K::kTime, [](C& c) { return F(&c.python.load_time_max); }, 0, kDayUs},
+
+    ModelKey{"tensorflow", "engine", K::kChoice, [](C& c) { return F(&c.tensorflow.engine); }, 0, 0,
+             "auto|tensorflow|onnx"},
+    ModelKey{"tensorflow", "tags", K::kTexts, [](C& c) { return F(&c.tensorflow.tags); }, 0, kTextMax},
 };
 
 std::string format_bound(const ModelKey& key, std::uint64_t bound) {
@@ -91,6 +96,8 @@ std::string expectation(const ModelKey& key) {
     case K::kTime: return fmt::format("a time in quotes such as \"250us\", \"20ms\" or \"5s\", {}", bounds);
     case K::kChoice: return fmt::format("one of \"{}\"", fmt::join(split(key.choices, '|'), "\", \""));
     case K::kText: return fmt::format("a text in quotes of at most {} bytes", key.most);
+    case K::kTexts:
+      return fmt::format("an array of at most {} texts in quotes of at most {} bytes", kModelTextsMax, key.most);
     case K::kNumbers: return fmt::format("an array of at most {} whole numbers, each {}", kModelNumbersMax, bounds);
   }
   return {};
@@ -144,8 +151,9 @@ struct Storer {
     *field = *time;
     return true;
   }
-  bool operator()(std::string* field) const {
-    const auto* text = value.as<std::string>();
+  bool operator()(std::string* field) const { return operator()(field, value); }
+  bool operator()(std::string* field, const TomlValue& from) const {
+    const auto* text = from.as<std::string>();
     if (text == nullptr || text->size() > key.most) return false;
     *field = *text;
     return true;
@@ -159,6 +167,16 @@ struct Storer {
     const auto found = std::ranges::find(names, *text);
     if (found == names.end()) return false;
     *field = static_cast<E>(found - names.begin());
+    return true;
+  }
+  bool operator()(std::vector<std::string>* field) const {
+    const auto* array = value.as<TomlArray>();
+    if (array == nullptr || array->size() > kModelTextsMax) return false;
+    std::vector<std::string> texts;
+    for (const auto& element : *array) {
+      if (!operator()(&texts.emplace_back(), element)) return false;
+    }
+    *field = std::move(texts);
     return true;
   }
   template <typename T>
@@ -189,6 +207,11 @@ struct Formatter {
   template <typename E>
   requires std::is_enum_v<E> std::string operator()(const E* field) const {
     return toml_text(split(key.choices, '|').at(static_cast<std::size_t>(*field)));
+  }
+  std::string operator()(const std::vector<std::string>* field) const {
+    std::vector<std::string> texts;
+    for (const auto& text : *field) texts.push_back(toml_text(text));
+    return fmt::format("[{}]", fmt::join(texts, ", "));
   }
   template <typename T>
   std::string operator()(const std::vector<T>* field) const {

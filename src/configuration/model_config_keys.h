@@ -17,16 +17,16 @@
 namespace protean {
 
 /// What a key may hold. kBytes: a size. kChoice: one of the words in `choices`. kNumbers: an array of whole numbers.
-/// kText: a short text.
-enum class ModelKeyKind : unsigned char { kBool, kUint, kBytes, kTime, kChoice, kNumbers, kText };
+/// kText: a short text. kTexts: an array of such.
+enum class ModelKeyKind : unsigned char { kBool, kUint, kBytes, kTime, kChoice, kNumbers, kText, kTexts };
 
 /// The field of ModelConfig that a key sets; its type goes with the kind.
-using ModelField =
-    std::variant<bool*, std::uint32_t*, std::uint64_t*, Duration*, VersionPolicy::Choice*, BatchConfig::Mode*,
-                 std::vector<std::uint64_t>*, std::vector<std::int64_t>*, std::string*>;
+using ModelField = std::variant<bool*, std::uint32_t*, std::uint64_t*, Duration*, VersionPolicy::Choice*,
+                                BatchConfig::Mode*, TensorflowEngine*, std::vector<std::uint64_t>*,
+                                std::vector<std::int64_t>*, std::string*, std::vector<std::string>*>;
 
 /// `table`: empty for top-level keys.  `least`, `most`: bounds of numbers, sizes, array elements and the bytes of
-/// texts, and of times in microseconds.  `choices`: separated by `|`, in the order of the enumerators.
+/// texts (`most` only), and of times in microseconds.  `choices`: separated by `|`, in the order of the enumerators.
 struct ModelKey {
   std::string_view table;
   std::string_view name;
@@ -40,8 +40,9 @@ struct ModelKey {
   [[nodiscard]] std::string full_name() const;
 };
 
-/// Elements that an array may have.
+/// Elements that an array of numbers, and one of texts, may have.
 inline constexpr std::size_t kModelNumbersMax = 1024;
+inline constexpr std::size_t kModelTextsMax = 16;
 
 /// Top-level keys first, then table by table; lives for ever.
 [[nodiscard]] std::span<const ModelKey> model_keys() noexcept;

@@ -38,17 +38,21 @@ struct LoadRetries {
   std::uint32_t attempts_max = 4;
   Duration wait_first = std::chrono::seconds(1);
   Duration wait_max = std::chrono::minutes(1);
+  friend bool operator==(const LoadRetries&, const LoadRetries&) = default;
 };
 
 /// Runs before a version becomes visible; one that fails fails the load.
 /// `generated_runs`: with inputs made from the signature, for each batch size that will be used.
-/// `recorded`: the requests in the model's `warmup/` folder (Open Inference Protocol JSON, one a file).
+/// `recorded`: the requests in the model's `warmup/` folder (Open Inference Protocol JSON, one a file), and those of
+/// TensorFlow Serving in `assets.extra/tf_serving_warmup_requests`; each runs `recorded_runs` times.
 /// `replayed_max`: recent live requests of the version before.  `time_max`: warming ends after this, without failing.
 struct WarmUpConfig {
   std::uint32_t generated_runs = 2;
   bool recorded = true;
+  std::uint32_t recorded_runs = 1;
   std::uint32_t replayed_max = 8;
   Duration time_max = std::chrono::seconds(30);
+  friend bool operator==(const WarmUpConfig&, const WarmUpConfig&) = default;
 };
 
 /// When requests share a run. `rows` of a request: the first dimension of its inputs.

@@ -14,12 +14,14 @@
 namespace protean {
 
 /// `path`: its folder, with a folder for each version, wherever that is; or its single file.
-/// `versions`, `batch`, `tensorflow`: in place of what the model's own protean.toml says; nullopt: that holds.
-/// `aliases`: (name, version), in place of those set before; nullopt: those stay.
+/// `versions`, `retries`, `warm_up`, `batch`, `tensorflow`: in place of what the model's own protean.toml says;
+/// nullopt: that holds. `aliases`: (name, version), in place of those set before; nullopt: those stay.
 struct ModelEntry {
   std::string name;
   std::filesystem::path path;
   std::optional<VersionPolicy> versions = {};
+  std::optional<LoadRetries> retries = {};
+  std::optional<WarmUpConfig> warm_up = {};
   std::optional<BatchConfig> batch = {};
   std::optional<TensorflowConfig> tensorflow = {};
   std::optional<std::vector<std::pair<std::string, std::uint64_t>>> aliases = {};

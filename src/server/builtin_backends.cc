@@ -2,6 +2,7 @@
 // One line a backend. A new backend is a folder, a CMake option, and a line here.
 #include "server/builtin_backends.h"
 
+#include <algorithm>
 #include <utility>
 
 #ifdef PROTEAN_BACKEND_MLFLOW
@@ -17,11 +18,34 @@
 #ifdef PROTEAN_BACKEND_SCIKIT_LEARN
 #include "backends/scikit_learn/backend.h"
 #endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW
+#include "backends/tensorflow/backend.h"
+#endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW_LITE
+#include "backends/tensorflow_lite/backend.h"
+#endif
 #ifdef PROTEAN_BACKEND_TREES
 #include "backends/trees/backend.h"
 #endif
 
 namespace protean {
+namespace {
+
+#ifdef PROTEAN_BACKEND_TENSORFLOW
+/// `onnx`: runs what is lowered; may be nullptr.
+std::unique_ptr<Backend> make_tensorflow(const BackendOptions& options, Backend* onnx) {
+  TensorflowOptions tensorflow;
+  tensorflow.library_path = options.tensorflow_library;
+  tensorflow.python = options.python.interpreter;
+  tensorflow.threads = static_cast<std::uint32_t>(std::max({options.pool_threads, options.intra_op_threads, 1}));
+  tensorflow.onnx = onnx;
+  tensorflow.cache_folder = options.cache_folder;
+  tensorflow.cache_bytes_max = options.cache_bytes_max;
+  return make_tensorflow_backend(tensorflow);
+}
+#endif
+
+}  // namespace
 
 Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const BackendOptions& options) {
   std::vector<std::unique_ptr<Backend>> backends;
@@ -34,6 +58,13 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
   onnxruntime_options.cache_bytes_max = options.cache_bytes_max;
   TRY(auto onnxruntime, make_onnxruntime_backend(onnxruntime_options));
   backends.push_back(std::move(onnxruntime));
+#endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW
+  backends.push_back(make_tensorflow(options, backends.empty() ? nullptr : backends.front().get()));
+#endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW_LITE
+  backends.push_back(make_tensorflow_lite_backend(
+      {options.tensorflow_lite_library, static_cast<std::uint32_t>(std::max(1, options.intra_op_threads))}));
 #endif
 #ifdef PROTEAN_BACKEND_TREES
   backends.push_back(make_trees_backend());

@@ -2,6 +2,7 @@
 // Who owns whom: members of Parts are destroyed from the last to the first, users before what they use.
 #include "server/server.h"
 
+#include <future>
 #include <utility>
 
 #include "configuration/model_config_file.h"
@@ -29,8 +30,10 @@ ConfigReader config_reader(const ServerOptions& options) {
   }
   ModelConfig defaults;
   defaults.residency.on_demand = options.on_demand;
-  return [defaults](const std::filesystem::path& files, std::string_view model) {
-    return read_model_config(files, model, defaults);
+  return [defaults, filter = options.model_config_filter](const std::filesystem::path& files,
+                                                          std::string_view model) -> Result<ModelConfig> {
+    TRY(ModelConfig config, read_model_config(files, model, defaults));
+    return filter ? filter(files, std::move(config)) : config;
   };
 }
 
@@ -100,6 +103,24 @@ Result<std::unique_ptr<Server>> Server::make(ServerOptions options) {
 }
 
 Status Server::start() {
+  TRY_STATUS(listen());
+  return load();
+}
+
+Status Server::load() {
+  TRY_STATUS(parts_->repository.start());
+  parts_->readiness.set(true);
+  return {};
+}
+
+Status Server::replace_models(std::vector<ModelEntry> models, std::string actor) {
+  std::promise<Status> done;
+  parts_->repository.replace_models({std::move(models), std::move(actor)},
+                                    [&done](Status status) { done.set_value(std::move(status)); });
+  return done.get_future().get();
+}
+
+Status Server::listen() {
   TransportServer::Options transport;
   transport.listeners = parts_->options.listeners;
   transport.io_threads = parts_->options.io_threads;
@@ -109,15 +130,13 @@ Status Server::start() {
   transport.context.metrics = &parts_->transport_metrics;
   TRY(parts_->transport, TransportServer::make(std::move(transport)));
   parts_->transport->start();
-  TRY_STATUS(parts_->repository.start());
-  parts_->readiness.set(true);
   return {};
 }
 
 void Server::drain(std::chrono::milliseconds timeout) {
   parts_->readiness.set(false);
   parts_->path.drain();
-  parts_->transport->drain(Clock::system().now() + timeout);
+  if (parts_->transport) parts_->transport->drain(Clock::system().now() + timeout);
 }
 
 std::vector<std::string> Server::urls(Dialect dialect) const {

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +41,8 @@ struct ServerOptions {
   bool on_demand = false;
   /// For every model, whatever its own file says: what `protean tune` tries out.
   std::optional<ModelConfig> model_config_override;
+  /// Asked for each model with its folder or file and what its own file says; may be empty.
+  std::function<Result<ModelConfig>(const std::filesystem::path& files, ModelConfig config)> model_config_filter;
 };
 
 class Server {
@@ -51,6 +55,11 @@ class Server {
   /// Listens (live, not ready), loads every model, then turns ready.
   /// Errors: an address that cannot be bound, a model folder that cannot be read.
   Status start();
+  /// The two halves of start() for those who open their ports only when models are there.
+  Status listen();
+  Status load();
+  /// As Repository::replace_models(); returns when it is done.
+  Status replace_models(std::vector<ModelEntry> models, std::string actor);
   /// Not ready any more; takes no new connection, lets requests in flight finish until `timeout`, then stops.
   void drain(std::chrono::milliseconds timeout);
 

@@ -57,12 +57,6 @@ constexpr std::array kSeveralOutputs = std::to_array<OutputArguments>({
     {"CTCGreedyDecoder", "decoded_indices decoded_values decoded_shape log_probability"},
 });
 
-bool passes_through(std::string_view operation) {
-  return operation == "Identity" || operation == "IdentityN" || operation == "StopGradient" ||
-         operation == "PreventGradient" || operation == "Snapshot" || operation == "CheckNumerics" ||
-         operation == "EnsureShape" || operation == "CheckNumericsV2";
-}
-
 tl::unexpected<Error> names_nothing(const Scope& scope, const tf::NodeDef& node, std::string_view text) {
   return fail(Code::kInvalidArgument, "node '" + printable(scope.path_of(node)) + "' has the input '" +
                                           printable(text) + "', which is not in the graph");
@@ -93,6 +87,12 @@ void add_node(GraphBody& body, const tf::NodeDef& node) {
 }
 
 }  // namespace
+
+bool passes_through(std::string_view operation) {
+  return operation == "Identity" || operation == "IdentityN" || operation == "StopGradient" ||
+         operation == "PreventGradient" || operation == "Snapshot" || operation == "CheckNumerics" ||
+         operation == "EnsureShape" || operation == "CheckNumericsV2";
+}
 
 int output_number(std::string_view operation, std::string_view argument, int index) {
   const auto* const found = std::find_if(kSeveralOutputs.begin(), kSeveralOutputs.end(),

@@ -110,6 +110,9 @@ class GraphView {
   std::vector<Output> stops_;
 };
 
+/// Operations whose output is their input, as far as answers go.
+[[nodiscard]] bool passes_through(std::string_view operation);
+
 /// The flat number of output `argument`:`index` of an operation, for those with several output arguments.
 /// Source: the registered operations of TensorFlow 2.20.
 [[nodiscard]] int output_number(std::string_view operation, std::string_view argument, int index);

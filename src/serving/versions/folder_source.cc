@@ -20,6 +20,8 @@ void mix(std::uint64_t& digest, std::uint64_t value) noexcept { digest = (digest
 /// What is said where the model is named stands above what its own file says.
 ModelConfig with_entry(ModelConfig config, const ModelEntry& entry) {
   if (entry.versions) config.versions = *entry.versions;
+  if (entry.retries) config.retries = *entry.retries;
+  if (entry.warm_up) config.warm_up = *entry.warm_up;
   if (entry.batch) config.batch = *entry.batch;
   if (entry.tensorflow) config.tensorflow = *entry.tensorflow;
   return config;
@@ -215,7 +217,9 @@ ModelFound FolderSource::describe(std::string model, std::vector<FoundVersion> v
     Result<ModelConfig> config = ModelConfig{};
     if (config_) config = config_(found.versions.front().model_path, found.model);
     if (config) {
-      if (entry != entries_.end()) config = with_entry(*std::move(config), entry->second);
+      if (entry != entries_.end()) {
+        config = with_entry(with_entry(*std::move(config), options_.entry_defaults), entry->second);
+      }
       found.config = std::make_shared<const ModelConfig>(std::move(*config));
     } else {
       found.config = tl::unexpected(std::move(config).error());

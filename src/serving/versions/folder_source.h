@@ -33,6 +33,7 @@ struct FolderSourceOptions {
   bool watch = true;
   std::chrono::milliseconds poll_interval{5000};
   std::vector<ModelEntry> entries = {};
+  ModelEntry entry_defaults = {};
 };
 
 class FolderSource {

@@ -98,7 +98,8 @@ Status Repository::start() {
   }
   loaders_ = std::make_unique<LoaderThreads>(std::max<std::size_t>(1, options_.loaders));
   TRY_STATUS(check_entries(options_.entries));
-  FolderSourceOptions source{options_.folder, options_.watch, options_.poll_interval, options_.entries};
+  FolderSourceOptions source{options_.folder, options_.watch, options_.poll_interval, options_.entries,
+                             options_.entry_defaults};
   source_ = std::make_unique<FolderSource>(std::move(source), parts_.backends, parts_.config,
                                            [this](FolderSource::Report report) {
                                              auto shared = std::make_shared<FolderSource::Report>(std::move(report));

@@ -39,6 +39,7 @@ namespace protean {
 /// threads of models that configure none are chosen by measurement.  `intra_op_threads`: inside runs of models that
 /// configure nothing; 0: to be chosen as well.
 /// `folder`: empty: only the models of `entries`, which are those that are named with a path of their own.
+/// `entry_defaults`: what holds for entries, those that come later included, that say nothing themselves.
 struct RepositoryOptions {
   std::filesystem::path folder;
   bool watch = true;
@@ -50,6 +51,7 @@ struct RepositoryOptions {
   std::uint32_t run_threads = 1;
   std::uint32_t intra_op_threads = 0;
   std::vector<ModelEntry> entries = {};
+  ModelEntry entry_defaults = {};
 };
 
 /// What the repository works with; all outlive it.  `store`: null: aliases and history end with the process.

@@ -35,6 +35,13 @@ bool has_effect(const std::string& operation) {
                      [&](auto prefix) { return operation.compare(0, prefix.size(), prefix) == 0; });
 }
 
+/// Operations that are run for their effect on the run alone.
+bool only_checks(const std::string& operation) {
+  static constexpr std::array kNames = std::to_array<std::string_view>(
+      {"NoOp", "Assert", "PartitionedCall", "StatefulPartitionedCall", "Print", "PrintV2", "StringFormat"});
+  return std::find(kNames.begin(), kNames.end(), operation) != kNames.end();
+}
+
 }  // namespace
 
 Build& build_of(Lowering& lowering) { return lowering.build(); }
@@ -107,11 +114,11 @@ Status Lowering::lower_node(const Output& output) {
   const auto* operation = find_lowered_operation(node.op());
   if (operation == nullptr) {
     refuse(*output.scope, node, "");
-    return {};
+    return refuse_inside(*output.scope, node);
   }
   TRY(auto inputs, inputs_of(output));
   for (const auto& input : inputs) {
-    if (input.poison) return {};
+    if (input.poison) return refuse_inside(*output.scope, node);
     const bool handle = input.dtype == tf::DT_RESOURCE || input.dtype == tf::DT_VARIANT;
     if (handle && !operation->takes_handles) {
       refuse(*output.scope, node, "of a variable or list");
@@ -120,12 +127,42 @@ Status Lowering::lower_node(const Output& output) {
   }
   Operation context(*output.scope, node, std::move(inputs), *this);
   auto result = operation->lower(context);
+  if (context.has_too_few_inputs()) {
+    return fail(Code::kInvalidArgument, "node '" + printable(output.scope->path_of(node)) + "' (" +
+                                            printable(node.op()) +
+                                            ") has too few inputs: " + std::to_string(context.count()));
+  }
   if (!result) {
-    if (result.error().code != Code::kUnimplemented) return tl::unexpected(std::move(result).error());
+    if (result.error().code != Code::kUnimplemented) {
+      return fail(result.error().code, "node '" + printable(output.scope->path_of(node)) + "' (" +
+                                           printable(node.op()) + "): " + result.error().message);
+    }
     refuse(*output.scope, node, result.error().message);
     return {};
   }
   lowered_[{output.scope, output.node}] = *std::move(result);
+  return {};
+}
+
+/// A loop or branch that is never reached, since what comes before it does not lower, may hold more to be named.
+Status Lowering::refuse_inside(const Scope& scope, const tf::NodeDef& node) {
+  std::vector<NodeKey> pending{{&scope, &node}};
+  std::unordered_set<const tf::FunctionDef*> seen;
+  while (!pending.empty()) {
+    const auto [place, outer] = pending.back();
+    pending.pop_back();
+    for (const auto& [name, value] : outer->attr()) {
+      const auto* function = graph_.find_function(value.func().name());
+      if (function == nullptr || !seen.insert(function).second) continue;
+      TRY(const auto* inner, graph_.instantiate(*place, *outer, value.func().name()));
+      for (const auto* part : inner->body().nodes) {
+        const bool known = find_lowered_operation(part->op()) != nullptr || passes_through(part->op()) ||
+                           graph_.find_function(part->op()) != nullptr || only_checks(part->op());
+        if (!known) refuse(*inner, *part, "");
+        pending.emplace_back(inner, part);
+      }
+    }
+  }
   return {};
 }
 

@@ -62,6 +62,7 @@ class Lowering {
   Status ask_for_inputs(const Output& output, std::vector<Task>& tasks);
   Status lower_node(const Output& output);
   Result<std::vector<Value>> inputs_of(const Output& output);
+  Status refuse_inside(const Scope& scope, const tensorflow::NodeDef& node);
   Status effects_of(const NodeKey& key, std::vector<NodeKey>& pending);
 
   struct Refusal {

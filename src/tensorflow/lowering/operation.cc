@@ -29,7 +29,9 @@ Operation::Operation(const Scope& scope, const tf::NodeDef& node, std::vector<Va
 
 const Value& Operation::in(std::size_t index) const noexcept {
   static const Value kMissing;
-  return index < inputs_.size() ? inputs_[index] : kMissing;
+  if (index < inputs_.size()) return inputs_[index];
+  too_few_ = true;
+  return kMissing;
 }
 
 const tf::AttrValue* Operation::attribute(const std::string& name) const {

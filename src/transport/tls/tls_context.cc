@@ -67,6 +67,19 @@ void configure(SSL_CTX* context) {
   SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
 }
 
+/// Connections without a certificate of these signers end in the handshake.
+Status ask_for_client_certificates(SSL_CTX* context, const std::string& file) {
+  TRY_STATUS(check_readable(file, "client CA"));
+  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(file.c_str());
+  if (names == nullptr || SSL_CTX_load_verify_locations(context, file.c_str(), nullptr) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return fail(Code::kInvalidArgument, "TLS client CA '" + file + "': expected PEM certificates: " + openssl_reason());
+  }
+  SSL_CTX_set_client_CA_list(context, names);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  return {};
+}
+
 }  // namespace
 
 TlsContext::TlsContext(TlsFiles files, Handle handle, Stamp stamp)
@@ -97,13 +110,14 @@ Result<TlsContext::Handle> TlsContext::load(const TlsFiles& files) {
     return fail(Code::kInvalidArgument, "TLS key '" + files.key + "' does not belong to the certificate '" +
                                             files.certificate + "': " + openssl_reason());
   }
+  if (!files.client_ca.empty()) TRY_STATUS(ask_for_client_certificates(context.get(), files.client_ca));
   return context;
 }
 
 TlsContext::Stamp TlsContext::stamp(const TlsFiles& files) {
   Stamp seen;
   std::size_t at = 0;
-  for (const std::string* path : {&files.certificate, &files.key}) {
+  for (const std::string* path : {&files.certificate, &files.key, &files.client_ca}) {
     struct stat facts {};
     if (::stat(path->c_str(), &facts) != 0) facts = {};
     seen.facts[at++] = static_cast<std::int64_t>(facts.st_ino);

@@ -16,9 +16,12 @@ struct ssl_ctx_st;
 namespace protean {
 
 /// PEM files: the certificate with its chain, leaf first, and its private key.
+/// `client_ca`: certificates of those who sign clients' certificates, which every client then has to show; empty: no
+/// client is asked for one.
 struct TlsFiles {
   std::string certificate;
   std::string key;
+  std::string client_ca = {};
 };
 
 /// Thread-safe.
@@ -38,7 +41,7 @@ class TlsContext {
   using Handle = std::shared_ptr<ssl_ctx_st>;
   /// What tells one state of the files from another.
   struct Stamp {
-    std::array<std::int64_t, 8> facts{};
+    std::array<std::int64_t, 12> facts{};
     bool operator==(const Stamp&) const = default;
   };
   TlsContext(TlsFiles files, Handle handle, Stamp stamp);
