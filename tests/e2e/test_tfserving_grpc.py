@@ -2,6 +2,7 @@
 """TensorFlow Serving's gRPC API against the real process, called by tensorflow-serving-api's own stubs."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -18,12 +19,15 @@ _CALLS = paths.ROOT / "tests" / "harness" / "tfserving_calls.py"
 def report(tmp_path_factory) -> dict:
     """All calls in one process: importing TensorFlow takes longer than they do."""
     python = interpreter()
+    model = tmp_path_factory.mktemp("given")
+    (model / "1").mkdir()
+    shutil.copy(paths.TEST_MODELS / "identity_fp32.onnx", model / "1" / "model.onnx")
     with (
         serving_tfserving(tmp_path_factory.mktemp("models"), paths.TEST_MODELS) as (_, address),
         serving_tfserving(tmp_path_factory.mktemp("examples"), paths.EXAMPLE_MODELS) as (_, examples),
+        serving_tfserving(tmp_path_factory.mktemp("none"), tmp_path_factory.mktemp("no_models")) as (_, empty),
     ):
-        folder = tmp_path_factory.mktemp("empty")
-        command = [str(python), "-P", str(_CALLS), address, examples, str(folder)]
+        command = [str(python), "-P", str(_CALLS), address, examples, empty, str(model)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=clean_environment())
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -76,6 +80,10 @@ def test_a_model_that_fails_says_so(report):
     code, details = report["failing_model"]
     assert code in ("INTERNAL", "INVALID_ARGUMENT")
     assert details
+
+
+def test_a_reload_brings_models_with_labels_and_takes_them_away(report):
+    assert report["reload"] == [{"status": {}}, [4.0], "Servable not found for request: Latest(given)"]
 
 
 def test_metadata_is_a_map_of_signatures(report):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calls of test_tfserving_grpc.py, by TensorFlow Serving's own stubs: runs under the interpreter that has them.
 
-ADDRESS EXAMPLES_ADDRESS EMPTY_FOLDER: prints one JSON object, from the name of a call to its reply, or to
+ADDRESS EXAMPLES_ADDRESS EMPTY_ADDRESS MODEL_FOLDER: prints one JSON object, from the name of a call to its reply, or to
 `[code, details]`.
 """
 
@@ -63,13 +63,14 @@ def edge_values(kind: type) -> np.ndarray:
 class Calls:
     """Each method is one call; what it returns goes into the report."""
 
-    def __init__(self, address: str, examples: str, folder: str):
+    def __init__(self, address: str, examples: str, empty: str, folder: str):
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(address, options=options)
         self._examples_channel = grpc.insecure_channel(examples)
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model = model_service_pb2_grpc.ModelServiceStub(self._channel)
         self._examples = prediction_service_pb2_grpc.PredictionServiceStub(self._examples_channel)
+        self._empty_channel = grpc.insecure_channel(empty)
         self._folder = folder
 
     def _output(self, request: predict_pb2.PredictRequest) -> np.ndarray:
@@ -168,6 +169,28 @@ class Calls:
         request = regression_pb2.RegressionRequest()
         request.model_spec.name = "diabetes"
         return self._examples.Regress(request, timeout=_SECONDS)
+
+    def reload(self) -> list:
+        """A server without models gets one, which answers by its label; then it is taken away again."""
+        model = model_service_pb2_grpc.ModelServiceStub(self._empty_channel)
+        prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._empty_channel)
+        request = model_management_pb2.ReloadConfigRequest()
+        models = request.config.model_config_list
+        config = models.config.add(name="given", base_path=self._folder, model_platform="tensorflow")
+        config.version_labels["stable"] = 1
+        report = [MessageToDict(model.HandleReloadConfigRequest(request, timeout=_SECONDS))]
+        predict = predict_request("given", {"x": np.float32([4])})
+        predict.model_spec.version_label = "stable"
+        (tensor,) = prediction.Predict(predict, timeout=_SECONDS).outputs.values()
+        report.append(tf.make_ndarray(tensor).tolist())
+        del models.config[:]
+        request.config.model_config_list.SetInParent()
+        model.HandleReloadConfigRequest(request, timeout=_SECONDS)
+        try:
+            prediction.Predict(predict_request("given", {}), timeout=_SECONDS)
+        except grpc.RpcError as error:
+            report.append(error.details())
+        return report
 
     def reload_of_a_relative_path(self) -> object:
         request = model_management_pb2.ReloadConfigRequest()
