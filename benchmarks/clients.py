@@ -58,7 +58,10 @@ def http_load(paths, port, load, request, reply_bytes=0):
     return json.loads(done)
 
 
-def grpc_load(paths, port, load, frame):
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+
+def grpc_load(paths, port, load, frame, method=MODEL_INFER):
     """Load through h2load; `frame`: a length-prefixed gRPC message."""
     body = paths.run / "grpc_body"
     log = paths.run / "h2load_log"
@@ -67,7 +70,7 @@ def grpc_load(paths, port, load, frame):
     text = _run(["taskset", "-c", paths.client_core, "h2load", "-t", 1, "-c", load.connections, "-m", load.streams,
                  "-D", f"{int(load.seconds * 1000)}ms", "-d", body, "--log-file", log,
                  "-H", "content-type: application/grpc", "-H", "te: trailers",
-                 f"http://127.0.0.1:{port}/inference.GRPCInferenceService/ModelInfer"], load.seconds)
+                 f"http://127.0.0.1:{port}{method}"], load.seconds)
     totals = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored", text)
     if not totals or int(totals[3]) or int(totals[4]) or not int(totals[1]):
         raise ClientFailed(f"h2load:\n{text}")
@@ -78,12 +81,12 @@ def grpc_load(paths, port, load, frame):
             "body_bytes": _h2load_data_bytes(text) / requests}
 
 
-def verify_grpc(paths, port, frame):
+def verify_grpc(paths, port, frame, method=MODEL_INFER):
     """One call through nghttp: checks grpc-status 0 and returns the answer's message, without its prefix."""
     body = paths.run / "grpc_body"
     body.write_bytes(frame)
     command = ["nghttp", "-v", "-d", body, "-H", ":method: POST", "-H", "content-type: application/grpc", "-H",
-               "te: trailers", f"http://127.0.0.1:{port}/inference.GRPCInferenceService/ModelInfer"]
+               "te: trailers", f"http://127.0.0.1:{port}{method}"]
     text = _run(command, RECEIVE_SECONDS)
     status = re.findall(r"grpc-status: (\d+)", text)
     if status != ["0"]:

@@ -16,6 +16,7 @@ from harness import paths
 from harness.certificates import make_certificate
 from harness.grpc_stub import Stub, channel
 from harness.server import Server, clean_environment, serving, start
+from harness.tensorflow import tensorflow_python  # noqa: F401 (a fixture)
 
 _RUNNING: list[Server] = []
 _TEST_SECONDS = 120

@@ -81,6 +81,8 @@ constexpr std::array kTable = {
                [](O& o) { return F(&o.onnxruntime_library); }, "lib/ beside the program, then the system's"},
     OptionSpec{"tensorflow-library", K::kPath, kModels, "libtensorflow.so.2 or libtensorflow_cc.so.2 to load",
                [](O& o) { return F(&o.tensorflow_library); }, "the one of --python, then the system's"},
+    OptionSpec{"tensorflow-lite-library", K::kPath, kModels, "libtensorflowlite_c.so to load",
+               [](O& o) { return F(&o.tensorflow_lite_library); }, "lib/ beside the program, then the system's"},
 
     OptionSpec{"python", K::kPath, kPython, "interpreter or virtual environment that runs them",
                [](O& o) { return F(&o.python); }, "python3 in PATH"},

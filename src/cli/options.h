@@ -53,8 +53,9 @@ struct ServeOptions {
   std::filesystem::path state;  // empty: `.protean` in the model folder; `none`: nothing is kept
   std::filesystem::path cache;  // set to the user's cache folder; `none`: no cache
   std::size_t cache_bytes_max = std::size_t{10} << 30;
-  std::filesystem::path onnxruntime_library;  // empty: where the build or the system has it
-  std::filesystem::path tensorflow_library;   // empty: where a Python environment or the system has it
+  std::filesystem::path onnxruntime_library;      // empty: where the build or the system has it
+  std::filesystem::path tensorflow_library;       // empty: where a Python environment or the system has it
+  std::filesystem::path tensorflow_lite_library;  // empty: where the build or the system has it
 
   std::filesystem::path python;  // empty: python3 on PATH
   std::size_t python_workers = 1;

@@ -43,6 +43,7 @@ ServerOptions server_options(const ServeOptions& options) {
   server.scheduler.queue_max = static_cast<std::uint32_t>(options.queue_max);
   server.backends.onnxruntime_library = options.onnxruntime_library.string();
   server.backends.tensorflow_library = options.tensorflow_library.string();
+  server.backends.tensorflow_lite_library = options.tensorflow_lite_library.string();
   if (options.cache != "none") server.backends.cache_folder = options.cache.string();
   server.backends.cache_bytes_max = options.cache_bytes_max;
   server.repository.run_threads = static_cast<std::uint32_t>(options.run_threads);

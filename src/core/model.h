@@ -23,6 +23,8 @@ namespace protean {
 /// `shape`: -1 where the model takes any size.  `parameters`: facts worth telling clients, such as
 /// `class_labels` of an output that was flattened from maps.
 /// `any_rank`: the model takes any number of dimensions; `shape` is empty and says nothing.
+/// `any_shape`: `shape` is what the model declares, but it says itself which others it takes; a request with such a
+/// shape runs alone.
 /// `optional`: the model has a default for this input, so requests may leave it out.
 /// `on_request`: an output that costs extra; a request that names no outputs does not get it.
 struct TensorSpec {
@@ -32,6 +34,7 @@ struct TensorSpec {
   Parameters parameters;
   bool optional = false;
   bool any_rank = false;
+  bool any_shape = false;
   bool on_request = false;
 };
 

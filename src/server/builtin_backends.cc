@@ -21,6 +21,9 @@
 #ifdef PROTEAN_BACKEND_TENSORFLOW
 #include "backends/tensorflow/backend.h"
 #endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW_LITE
+#include "backends/tensorflow_lite/backend.h"
+#endif
 #ifdef PROTEAN_BACKEND_TREES
 #include "backends/trees/backend.h"
 #endif
@@ -58,6 +61,10 @@ Result<std::vector<std::unique_ptr<Backend>>> make_builtin_backends(const Backen
 #endif
 #ifdef PROTEAN_BACKEND_TENSORFLOW
   backends.push_back(make_tensorflow(options, backends.empty() ? nullptr : backends.front().get()));
+#endif
+#ifdef PROTEAN_BACKEND_TENSORFLOW_LITE
+  backends.push_back(make_tensorflow_lite_backend(
+      {options.tensorflow_lite_library, static_cast<std::uint32_t>(std::max(1, options.intra_op_threads))}));
 #endif
 #ifdef PROTEAN_BACKEND_TREES
   backends.push_back(make_trees_backend());

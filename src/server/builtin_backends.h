@@ -26,8 +26,9 @@ struct BackendOptions {
   PythonEnvironment python = {};  // of models that name none
   std::vector<PythonEnvironment> python_environments = {};
   bool python_unpickle = false;
-  std::string tensorflow_library = {};  // empty: to be looked for
-  std::filesystem::path models = {};    // the folder served, for processes that models share
+  std::string tensorflow_library = {};       // empty: to be looked for
+  std::string tensorflow_lite_library = {};  // the same
+  std::filesystem::path models = {};         // the folder served, for processes that models share
 };
 
 /// Every backend, also those whose library is missing: they then say so when asked to load. Call before other

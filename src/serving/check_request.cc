@@ -34,7 +34,7 @@ Status check_input(const InferInput& input, const TensorSpec& spec, std::string_
     return fail(Code::kInvalidArgument, fmt::format("input '{}': datatype {}, expected {} ({})", spec.name,
                                                     data_type_name(tensor.type), data_type_name(spec.type), label));
   }
-  if (!shape_fits(tensor.shape, spec)) {
+  if (!spec.any_shape && !shape_fits(tensor.shape, spec)) {
     return fail(Code::kInvalidArgument, fmt::format("input '{}': shape {}, expected {} ({})", spec.name,
                                                     format_shape(tensor.shape), format_shape(spec.shape), label));
   }
@@ -98,6 +98,7 @@ Result<CheckedRequest> check_request(const InferRequest& request, const Signatur
     }
     TRY_STATUS(check_input(input, signature.inputs[index], label));
     checked.inputs[index] = &input.tensor;
+    checked.usual_shapes &= shape_fits(input.tensor.shape, signature.inputs[index]);
     checked.input_bytes += input.tensor.data.size();
   }
   TRY_STATUS(check_missing(checked, signature, label));

@@ -14,12 +14,13 @@
 namespace protean {
 
 /// Points into the request, which must outlive it.  `rows`: size of the first input's first dimension (1 for
-/// a scalar).
+/// a scalar).  `usual_shapes`: all inputs have shapes as the signature declares them (TensorSpec::any_shape).
 struct CheckedRequest {
   std::vector<const Tensor*> inputs;
   std::vector<std::size_t> outputs;
   std::uint64_t input_bytes = 0;
   std::uint64_t rows = 1;
+  bool usual_shapes = true;
 };
 
 /// The outputs that a request gets which names none, as indices: all that are not TensorSpec::on_request.

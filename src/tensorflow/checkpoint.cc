@@ -2,6 +2,7 @@
 // Entries are protobufs in a table file; shards are plain bytes that are read at the places the entries name.
 #include "tensorflow/checkpoint.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/checked_math.h"
@@ -17,6 +18,7 @@ namespace {
 namespace tf = tensorflow;
 
 constexpr int kShardsMax = 100'000;
+constexpr std::uint64_t kIndexBytesMax = std::uint64_t{256} << 20U;
 constexpr const char* kIndex = "variables/variables.index";
 
 tl::unexpected<Error> broken(const std::string& key, const std::string& how) {
@@ -91,6 +93,10 @@ Result<Checkpoint> Checkpoint::open(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / kIndex, error)) return Checkpoint();
   TRY(auto files, ModelFolder::open(folder));
   TRY(const auto file, files.open_file(kIndex, "file"));
+  if (file.size() > kIndexBytesMax) {
+    return fail(Code::kInvalidArgument,
+                std::string(kIndex) + " has " + std::to_string(file.size()) + " bytes, expected at most 256 MiB");
+  }
   TRY(const auto bytes, file.read_all());
   TRY(auto checkpoint, from_index(bytes.text()));
   checkpoint.folder_ = std::make_unique<ModelFolder>(std::move(files));
@@ -153,6 +159,14 @@ Result<Literal> Checkpoint::read_slices(const std::string& key, const tf::Bundle
   if (each == 0) return broken(key, "slices of " + dtype_name(whole.dtype));
   auto size = literal_bytes(whole.shape, each);
   if (!size) return broken(key, size.error().message);
+  // Held against what the index promises before memory is taken.
+  std::uint64_t promised = 0;
+  for (const auto& slice : entry.slices()) {
+    const auto found = entries_.find(slice_key(key, extents_of(slice)));
+    promised +=
+        found == entries_.end() ? 0 : static_cast<std::uint64_t>(std::max<std::int64_t>(found->second.size(), 0));
+  }
+  if (promised != *size) return broken(key, "a slice that is not in the checkpoint or of another size");
   whole.bytes.assign(*size, '\0');
   std::size_t filled = 0;
   for (const auto& slice : entry.slices()) {

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <set>
 
 #include "base/text.h"
+#include "tensorflow/literal.h"
 
 namespace protean {
 namespace {
@@ -15,6 +18,8 @@ namespace tf = tensorflow;
 constexpr int kDepthMax = 64;
 constexpr std::size_t kScopesMax = 200'000;
 constexpr int kStepsMax = 1'000'000;
+/// Nodes looked at for all conditions of TF1 together.
+constexpr std::size_t kWalkedMax = 5'000'000;
 
 struct OutputArguments {
   std::string_view operation;
@@ -57,12 +62,6 @@ constexpr std::array kSeveralOutputs = std::to_array<OutputArguments>({
     {"CTCGreedyDecoder", "decoded_indices decoded_values decoded_shape log_probability"},
 });
 
-bool passes_through(std::string_view operation) {
-  return operation == "Identity" || operation == "IdentityN" || operation == "StopGradient" ||
-         operation == "PreventGradient" || operation == "Snapshot" || operation == "CheckNumerics" ||
-         operation == "EnsureShape" || operation == "CheckNumericsV2";
-}
-
 tl::unexpected<Error> names_nothing(const Scope& scope, const tf::NodeDef& node, std::string_view text) {
   return fail(Code::kInvalidArgument, "node '" + printable(scope.path_of(node)) + "' has the input '" +
                                           printable(text) + "', which is not in the graph");
@@ -87,12 +86,22 @@ bool parse_tensor_name(std::string_view text, TensorName& name) {
   return true;
 }
 
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
 void add_node(GraphBody& body, const tf::NodeDef& node) {
   body.nodes.push_back(&node);
   body.by_name.emplace(node.name(), &node);
 }
 
 }  // namespace
+
+bool passes_through(std::string_view operation) {
+  return operation == "Identity" || operation == "IdentityN" || operation == "StopGradient" ||
+         operation == "PreventGradient" || operation == "Snapshot" || operation == "CheckNumerics" ||
+         operation == "EnsureShape" || operation == "CheckNumericsV2";
+}
 
 int output_number(std::string_view operation, std::string_view argument, int index) {
   const auto* const found = std::find_if(kSeveralOutputs.begin(), kSeveralOutputs.end(),
@@ -231,6 +240,14 @@ Result<Output> GraphView::step(const Output& output, bool& moved) {
     return output;
   }
   if (passes_through(output.node->op())) return input(scope, *output.node, output.index);
+  // A Switch hands its input to both sides; which of them counts is decided where they meet.
+  if (is_one_of(output.node->op(), {"Switch", "RefSwitch", "PlaceholderWithDefault"})) {
+    return input(scope, *output.node, 0);
+  }
+  if (output.node->op() == "Merge" && output.index == 0) {
+    TRY(const int live, live_input(scope, *output.node));
+    if (live >= 0) return input(scope, *output.node, live);
+  }
   TRY(const auto* callee, called(scope, *output.node));
   if (callee == nullptr) {
     moved = false;
@@ -267,6 +284,74 @@ Result<Output> GraphView::result(const Scope& scope, int index) {
   }
   TRY(const auto found, parse_input(scope, results[static_cast<std::size_t>(index)]));
   return resolve(found);
+}
+
+/// The Switch that guards `node`, and whether it is on its true side. Walks back, control inputs included; conditions
+/// inside of the condition are passed over, from their Merge to their Switch.
+std::optional<std::pair<Output, bool>> GraphView::find_switch(const Scope& scope, const tf::NodeDef& node) {
+  struct Place {
+    const tf::NodeDef* node;
+    int index;
+    int level;
+  };
+  std::vector<Place> pending{{&node, 0, 0}};
+  std::set<std::pair<const tf::NodeDef*, int>> seen;
+  while (!pending.empty() && ++walked_ < kWalkedMax) {
+    const auto [here, index, level] = pending.back();
+    pending.pop_back();
+    const bool is_switch = is_one_of(here->op(), {"Switch", "RefSwitch"});
+    if (is_switch && level == 0 && here->input_size() > 1) {
+      if (const auto predicate = parse_input(scope, here->input(1))) return std::pair(*predicate, index == 1);
+    }
+    if (level > kDepthMax || !seen.emplace(here, level).second) continue;
+    const int next = level + (here->op() == "Merge" ? 1 : 0) - (is_switch ? 1 : 0);
+    for (const auto& text : here->input()) {
+      const auto found = parse_input(scope, std::string_view(text).substr(!text.empty() && text[0] == '^' ? 1 : 0));
+      if (found && found->node != nullptr) pending.push_back({found->node, found->index, std::max(next, 0)});
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<MergeChoice>> GraphView::choice_of(const Scope& scope, const tf::NodeDef& merge) {
+  if (input_count(merge) != 2) return std::nullopt;
+  std::optional<MergeChoice> choice;
+  for (int i = 0; i < 2; ++i) {
+    TRY(const auto from, input(scope, merge, i));
+    if (from.node == nullptr || is_one_of(from.node->op(), {"NextIteration", "Enter", "RefEnter"})) return std::nullopt;
+    // The node itself may be the Switch: which of its outputs is meant is known here only.
+    auto found = find_switch(scope, *from.node);
+    if (found && is_one_of(from.node->op(), {"Switch", "RefSwitch"})) found->second = from.index == 1;
+    if (found && !choice) choice = MergeChoice{found->first, found->second ? i : 1 - i};
+  }
+  return choice;
+}
+
+/// The input of a Merge whose condition is constant; -1 when it is not.
+Result<int> GraphView::live_input(const Scope& scope, const tf::NodeDef& merge) {
+  const auto key = std::pair(&scope, &merge);
+  if (const auto known = live_inputs_.find(key); known != live_inputs_.end()) return known->second;
+  live_inputs_[key] = -1;  // while its own condition is followed
+  // Conditions that choose conditions nest in calls.
+  if (choosing_ >= kDepthMax) return -1;
+  ++choosing_;
+  auto live = constant_choice(scope, merge);
+  --choosing_;
+  if (live) live_inputs_[key] = *live;
+  return live;
+}
+
+Result<int> GraphView::constant_choice(const Scope& scope, const tf::NodeDef& merge) {
+  TRY(const auto choice, choice_of(scope, merge));
+  if (!choice) return -1;
+  TRY(const auto predicate, resolve(choice->predicate));
+  if (predicate.node == nullptr || predicate.node->op() != "Const") return -1;
+  const auto value = predicate.node->attr().find("value");
+  if (value == predicate.node->attr().end()) return -1;
+  TRY(const auto literal, read_literal(value->second.tensor(), predicate.node->name()));
+  if (literal.dtype != tf::DT_BOOL || literal.elements() != 1) return -1;
+  const bool truth = integer_at(literal, 0) == 1;
+  return truth ? choice->input_if_true : 1 - choice->input_if_true;
 }
 
 }  // namespace protean

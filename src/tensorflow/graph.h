@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,6 +61,12 @@ class Scope {
   bool bound_ = false;
 };
 
+/// What a Merge of TF1 chooses by.
+struct MergeChoice {
+  Output predicate;
+  int input_if_true = 0;
+};
+
 /// A view of a GraphDef, which must outlive it.  One thread at a time.
 class GraphView {
  public:
@@ -87,6 +94,9 @@ class GraphView {
   /// Outputs at which resolve() ends: what is fed.
   void stop_at(const Output& output) { stops_.push_back(output); }
 
+  /// The condition of a Merge whose inputs come from the two sides of one Switch; nullopt for one of a loop.
+  [[nodiscard]] Result<std::optional<MergeChoice>> choice_of(const Scope& scope, const tensorflow::NodeDef& merge);
+
   /// The scope of a call, always the same one for the same place. Null when `node` is no call of a known function.
   [[nodiscard]] Result<const Scope*> called(const Scope& scope, const tensorflow::NodeDef& node);
   /// A new scope for `function`, whose arguments have values of their own.
@@ -95,6 +105,9 @@ class GraphView {
 
  private:
   Result<Output> step(const Output& output, bool& moved);
+  Result<int> live_input(const Scope& scope, const tensorflow::NodeDef& merge);
+  std::optional<std::pair<Output, bool>> find_switch(const Scope& scope, const tensorflow::NodeDef& node);
+  Result<int> constant_choice(const Scope& scope, const tensorflow::NodeDef& merge);
   Result<Output> parse_input(const Scope& scope, std::string_view text) const;
   const GraphBody& body_of(const tensorflow::FunctionDef& function);
   Result<const Scope*> add_scope(const Scope& parent, const tensorflow::NodeDef& call, const std::string& function,
@@ -108,7 +121,13 @@ class GraphView {
   std::vector<std::unique_ptr<Scope>> scopes_;
   std::map<std::pair<const Scope*, const tensorflow::NodeDef*>, const Scope*> calls_;
   std::vector<Output> stops_;
+  int choosing_ = 0;
+  std::size_t walked_ = 0;
+  std::map<std::pair<const Scope*, const tensorflow::NodeDef*>, int> live_inputs_;
 };
+
+/// Operations whose output is their input, as far as answers go.
+[[nodiscard]] bool passes_through(std::string_view operation);
 
 /// The flat number of output `argument`:`index` of an operation, for those with several output arguments.
 /// Source: the registered operations of TensorFlow 2.20.

@@ -90,7 +90,7 @@ Result<Literal> read_strings(Literal literal, std::size_t count, const tf::Tenso
   const auto given = std::min(count, static_cast<std::size_t>(tensor.string_val_size()));
   const std::size_t last = given == 0 ? 0 : tensor.string_val(static_cast<int>(given) - 1).size();
   const auto repeated = checked_mul(count - given, last + sizeof(std::string));
-  if (!repeated || *repeated > kLiteralBytesMax) {
+  if (!repeated || *repeated > kFilledBytesMax) {
     return fail(Code::kInvalidArgument, "string tensor of " + std::to_string(count) + " elements, of which " +
                                             std::to_string(given) + " are given: too large");
   }
@@ -174,6 +174,10 @@ Result<Literal> read_literal(const tf::TensorProto& tensor, const std::string& w
     }
     literal.bytes = tensor.tensor_content();
     return literal;
+  }
+  if (*size > kFilledBytesMax && *size / 2 > tensor.ByteSizeLong()) {
+    return fail(Code::kInvalidArgument, "constant '" + printable(where) + "' of " + std::to_string(*size) +
+                                            " bytes, of which few are given: too large");
   }
   fill_from_list(literal, count, tensor);
   return literal;

@@ -17,6 +17,10 @@ namespace protean {
 /// No literal is larger than this: an ONNX model that held it could not be written.
 inline constexpr std::size_t kLiteralBytesMax = (std::size_t{1} << 31U) - 1;
 
+/// How much may be filled in where a constant gives fewer values than it has: a file of a few bytes must not ask for
+/// gigabytes.
+inline constexpr std::size_t kFilledBytesMax = std::size_t{256} << 20U;
+
 /// `bytes`: row-major, little-endian; for DT_STRING empty, with the elements in `strings`.
 struct Literal {
   tensorflow::DataType dtype = tensorflow::DT_INVALID;

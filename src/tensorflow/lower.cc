@@ -99,9 +99,8 @@ std::string names_of(const tf::MetaGraphDef& meta) {
 
 }  // namespace
 
-Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder, const std::vector<std::string>& tags,
-                                       const std::string& signature) {
-  TRY(const auto meta, MetaGraph::read(folder, tags));
+Result<LoweredModel> lower_meta_graph(const std::filesystem::path& folder, const MetaGraph& meta,
+                                      const std::string& signature) {
   const auto found = meta.def().signature_def().find(signature);
   if (found == meta.def().signature_def().end()) {
     return fail(Code::kNotFound, "signature '" + printable(signature) + "', expected one of: " + names_of(meta.def()));
@@ -110,6 +109,12 @@ Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder, cons
   GraphView graph(meta.def().graph_def());
   TRY(auto state, SavedState::open(folder, meta.def(), graph));
   return SignatureLowering(described, graph, state).lower();
+}
+
+Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder, const std::vector<std::string>& tags,
+                                       const std::string& signature) {
+  TRY(const auto meta, MetaGraph::read(folder, tags));
+  return lower_meta_graph(folder, meta, signature);
 }
 
 }  // namespace protean

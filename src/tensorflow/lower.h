@@ -17,6 +17,8 @@ struct LoweredModel {
   std::vector<std::string> notes;
 };
 
+class MetaGraph;
+
 /// Lowers `signature` of the meta graph with `tags`. Nothing outside `folder` is read.
 /// Errors: kUnimplemented naming every operation that does not lower (`operations that do not lower: Foo (node a/b),
 /// Bar (3 nodes, first c)`), kNotFound without the file, the tags or the signature, kInvalidArgument for broken files,
@@ -24,5 +26,9 @@ struct LoweredModel {
 [[nodiscard]] Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder,
                                                      const std::vector<std::string>& tags,
                                                      const std::string& signature);
+
+/// The same for a file that has been read already; checkpoint and assets are looked for in `folder`.
+[[nodiscard]] Result<LoweredModel> lower_meta_graph(const std::filesystem::path& folder, const MetaGraph& meta,
+                                                    const std::string& signature);
 
 }  // namespace protean

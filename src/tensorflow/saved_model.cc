@@ -15,6 +15,12 @@ namespace {
 
 namespace tf = tensorflow;
 
+constexpr std::uint64_t kFileBytesMax = std::numeric_limits<int>::max();
+
+tl::unexpected<Error> too_large(const std::string& where) {
+  return fail(Code::kInvalidArgument, "'" + where + "' is larger than 2 GiB, which no SavedModel is");
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ",") + printable(word);
@@ -61,9 +67,7 @@ std::vector<SavedModelTensor> tensors_of(const google::protobuf::Map<std::string
 
 Result<MetaGraph> MetaGraph::parse(std::string_view bytes, const std::string& where,
                                    const std::vector<std::string>& tags) {
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    return fail(Code::kInvalidArgument, "'" + where + "' is larger than 2 GiB, which no SavedModel is");
-  }
+  if (bytes.size() > kFileBytesMax) return too_large(where);
   auto model = std::make_unique<tf::SavedModel>();
   if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return fail(Code::kInvalidArgument, "'" + where + "' is no SavedModel or is damaged: copy the model again");
@@ -81,6 +85,7 @@ Result<MetaGraph> MetaGraph::parse(std::string_view bytes, const std::string& wh
 Result<MetaGraph> MetaGraph::read(const std::filesystem::path& folder, const std::vector<std::string>& tags) {
   const auto path = folder / "saved_model.pb";
   TRY(const auto file, ModelFile::open(path));
+  if (file.size() > kFileBytesMax) return too_large(printable(path.native()));
   TRY(const auto bytes, file.read_all());
   return parse(bytes.text(), printable(path.native()), tags);
 }

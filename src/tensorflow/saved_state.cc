@@ -16,6 +16,7 @@ namespace {
 namespace tf = tensorflow;
 
 constexpr const char* kObjectGraph = "_CHECKPOINTABLE_OBJECT_GRAPH";
+constexpr std::uint64_t kAssetBytesMax = std::uint64_t{256} << 20U;
 constexpr int kValueDepthMax = 32;
 constexpr std::size_t kVisitedMax = 5'000'000;
 
@@ -211,6 +212,10 @@ Result<LookupTable> SavedState::read_text_table(const tf::NodeDef& table, const 
   TRY(const auto asset, asset_of(source));
   TRY(const auto folder, ModelFolder::open(folder_));
   TRY(const auto file, folder.open_file("assets/" + asset, "asset"));
+  if (file.size() > kAssetBytesMax) {
+    return fail(Code::kInvalidArgument, "asset '" + printable(asset) + "' has " + std::to_string(file.size()) +
+                                            " bytes, expected at most 256 MiB");
+  }
   TRY(const auto bytes, file.read_all());
   const auto number = [&](const char* name, std::int64_t otherwise) {
     const auto found = place.node->attr().find(name);

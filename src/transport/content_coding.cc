@@ -156,6 +156,7 @@ std::optional<Coding> choose_coding(std::string_view accept_encoding) noexcept {
 }
 
 void encode_response(const RequestHead& request, Response& response) {
+  if (request.dialect == Dialect::kTensorflowServing) return;
   const std::size_t size = response.body_size();
   if (size < kCodedBytesMin || has_header(response, "content-encoding") || !is_compressible(response)) return;
   response.headers.emplace_back("vary", "accept-encoding");

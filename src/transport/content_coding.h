@@ -47,7 +47,8 @@ inline constexpr std::string_view kAcceptedCodings = "gzip, deflate, zstd";
 
 /// Compresses `response.body` when the client asks for it, the body is at least 1 KiB, its content type
 /// compresses well (text, JSON and the like) and nobody has coded it before; adds `content-encoding` and, for
-/// every body that could have been coded, `vary: accept-encoding`.  Not for gRPC.  Thread-safe.
+/// every body that could have been coded, `vary: accept-encoding`.  Not for gRPC, nor for TensorFlow Serving's dialect,
+/// whose replies are never coded.  Thread-safe.
 void encode_response(const RequestHead& request, Response& response);
 
 }  // namespace protean

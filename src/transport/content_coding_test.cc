@@ -170,6 +170,15 @@ TEST_F(EncodeResponse, LeavesAloneWhatIsSmallBinaryOrCoded) {
   }
 }
 
+TEST_F(EncodeResponse, NeverCompressesForTensorflowServing) {
+  request.headers.add("Accept-Encoding", "gzip");
+  request.dialect = Dialect::kTensorflowServing;
+  Response made = response("application/json", 2000);
+  encode_response(request, made);
+  EXPECT_EQ(header(made, "content-encoding"), "");
+  EXPECT_EQ(header(made, "vary"), "");
+}
+
 TEST_F(EncodeResponse, TellsCachesThatItMightHaveCompressed) {
   Response made = response("text/plain", 2000);
   encode_response(request, made);

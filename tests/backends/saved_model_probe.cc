@@ -3,9 +3,12 @@
 //   saved_model_probe LIBRARY [CACHE]      LIBRARY: TensorFlow's, or `none`; CACHE: folder for lowered models
 // Commands are lines on standard input:
 //   load FOLDER auto|tensorflow|onnx       -> ok {"notes":[...],"functions":[{"name","method","inputs","outputs"}...]}
-//   run FUNCTION SIZE DIMENSION,... [...]  one pair an input, then the inputs' bytes -> ok COUNT, then for each output a
+//   run FUNCTION SIZE DIMENSION,... [...]  one pair an input, then the inputs' bytes -> ok COUNT, then for each output
+//   a
 //                                          line `NAME TYPE DIMENSION,... BYTES` and its bytes
 //   cost FUNCTION RUNS                     generated inputs of one row -> ok NANOSECONDS each run took
+//   bare FOLDER RUNS                       the same for the main function in a session of its own, by the C interface
+//                                          alone -> ok NANOSECONDS on the caller's thread, NANOSECONDS on TensorFlow's
 // or `error CODE: MESSAGE`.
 #include <chrono>
 #include <cstdio>
@@ -17,6 +20,9 @@
 
 #include "backends/onnxruntime/backend.h"
 #include "backends/tensorflow/backend.h"
+#include "backends/tensorflow/functions.h"
+#include "backends/tensorflow/library.h"
+#include "backends/tensorflow/tensors.h"
 #include "base/text.h"
 #include "core/generated_input.h"
 
@@ -110,10 +116,72 @@ void measure(Model& model, std::uint64_t runs) {
   say("ok " + std::to_string(static_cast<std::uint64_t>(passed.count()) / runs) + "\n");
 }
 
+/// A session over the SavedModel and one call of its main function, without anything of the backend around it.
+class BareLoop {
+ public:
+  static protean::Result<std::string> measure(const std::string& library, const std::string& folder,
+                                              std::uint64_t runs) {
+    TRY(const auto runtime, protean::TensorflowRuntime::load(library));
+    TRY(const auto facts, protean::read_saved_model_facts(folder, {"serve"}));
+    TRY(const auto planned, protean::plan_functions(facts));
+    BareLoop loop(runtime->api());
+    TRY_STATUS(loop.open(folder, planned.functions.front()));
+    // RunOptions.inter_op_thread_pool = -1
+    static constexpr unsigned char kInline[] = {0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01};
+    const protean::TfBuffer inline_options{kInline, sizeof kInline, nullptr};
+    const std::string on_caller = loop.time(&inline_options, runs);
+    return on_caller + " " + loop.time(nullptr, runs);
+  }
+
+ private:
+  explicit BareLoop(const protean::TensorflowApi& api) : api_(api) {}
+
+  protean::Status open(const std::string& folder, const protean::PlannedFunction& function) {
+    protean::TfStatus* status = api_.new_status();
+    protean::TfSessionOptions* options = api_.new_session_options();
+    protean::TfGraph* graph = api_.new_graph();
+    const char* tag = "serve";
+    session_ = api_.load_session_from_saved_model(options, nullptr, folder.c_str(), &tag, 1, graph, nullptr, status);
+    if (api_.get_code(status) != 0) return protean::fail(protean::Code::kInternal, api_.message(status));
+    const auto find = [&](const std::string& name) {
+      return protean::TfOutput{api_.graph_operation_by_name(graph, name.substr(0, name.rfind(':')).c_str()),
+                               std::stoi(name.substr(name.rfind(':') + 1))};
+    };
+    for (const auto& name : function.inputs) inputs_.push_back(find(name));
+    for (const auto& name : function.outputs) outputs_.push_back(find(name));
+    TRY(const auto tensors, protean::generate_inputs(function.signature, {1, 1, 1}));
+    for (const auto& tensor : tensors) {
+      TRY(owners_.emplace_back(), protean::to_tensorflow_tensor(api_, tensor, "x"));
+      values_.push_back(owners_.back().get());
+    }
+    return {};
+  }
+
+  std::string time(const protean::TfBuffer* options, std::uint64_t runs) {
+    protean::TfStatus* status = api_.new_status();
+    std::vector<protean::TfTensor*> made(outputs_.size());
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint64_t i = 0; i < runs; ++i) {
+      api_.session_run(session_, options, inputs_.data(), values_.data(), static_cast<int>(inputs_.size()),
+                       outputs_.data(), made.data(), static_cast<int>(outputs_.size()), nullptr, 0, nullptr, status);
+      for (auto* tensor : made) api_.delete_tensor(tensor);
+    }
+    const std::chrono::nanoseconds passed = std::chrono::steady_clock::now() - start;
+    return std::to_string(static_cast<std::uint64_t>(passed.count()) / runs);
+  }
+
+  const protean::TensorflowApi& api_;
+  protean::TfSession* session_ = nullptr;
+  std::vector<protean::TfOutput> inputs_;
+  std::vector<protean::TfOutput> outputs_;
+  std::vector<protean::TfTensorOwner> owners_;
+  std::vector<protean::TfTensor*> values_;
+};
+
 class Probe {
  public:
   Probe(std::unique_ptr<protean::Backend> onnx, const std::string& library, const std::string& cache)
-      : onnx_(std::move(onnx)) {
+      : onnx_(std::move(onnx)), library_(library) {
     protean::TensorflowOptions options;
     options.library_path = library;
     options.onnx = onnx_.get();
@@ -126,6 +194,12 @@ class Probe {
     std::string name;
     words >> command >> name;
     if (command == "load") return load(name, words);
+    if (command == "bare") {
+      std::uint64_t runs = 1;
+      words >> runs;
+      const auto answer = BareLoop::measure(library_, name, runs);
+      return answer ? say("ok " + *answer + "\n") : say_error(answer.error());
+    }
     for (auto& model : models_) {
       if (model->signature().function != name) continue;
       std::uint64_t runs = 1;
@@ -157,6 +231,7 @@ class Probe {
   }
 
   std::unique_ptr<protean::Backend> onnx_;
+  const std::string library_;
   std::unique_ptr<protean::Backend> backend_;
   std::vector<std::unique_ptr<Model>> models_;
 };

@@ -62,7 +62,39 @@ class Module(tf.Module):
         return {"y": self.function(x * self.scale)}
 
 
+class Counter(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def serve(self, x):
+        self.calls.assign_add(1.0)
+        return {"y": x + self.calls}
+
+
+def build_unlowered(name, folder):
+    """Models that our lowering refuses."""
+    if name == "counter":
+        module = Counter()
+        tf.saved_model.save(module, folder, signatures=module.serve.get_concrete_function())
+    elif name == "text_vectorisation":
+        words = keras.Input((1,), dtype="string", name="words")
+        layer = keras.layers.TextVectorization(vocabulary=WORDS)
+        keras.Model(words, layer(words)).export(folder, verbose=False)
+    else:
+        v1 = tf.compat.v1
+        with tf.Graph().as_default(), v1.Session() as session:
+            serialized = v1.placeholder(tf.string, [None], name="words")
+            features = {"x": v1.FixedLenFeature([2], tf.float32, default_value=[0.0, 0.0])}
+            x = v1.parse_example(serialized, features, name="ParseExample")["x"]
+            v1.saved_model.simple_save(session, folder, {"inputs": serialized}, {"outputs": x * 2.0})
+
+
 def build(kind, name, r, folder):
+    if kind == "unlowered":
+        build_unlowered(name, folder)
+        return
     if kind == "layer":
         model = CASES[name](r, keras)
         if r.integer(0, 3) == 0:
@@ -110,6 +142,9 @@ def make(kind, name, seed, folder):
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     build(kind, name, r, str(folder / "model"))
+    if kind == "unlowered":
+        (folder / "io.json").write_text('{"inputs": {}, "outputs": {}}')
+        return
     signature = tf.saved_model.load(str(folder / "model"), tags=["serve"]).signatures["serving_default"]
     batch = r.integer(1, 4)
     specs = signature.structured_input_signature[1]

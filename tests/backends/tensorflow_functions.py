@@ -90,7 +90,11 @@ def _tf1(function):
     return function
 
 
-def _save(tf, session, folder, inputs, outputs, method="tensorflow/serving/predict", **options):
+def _save(session, place, inputs, outputs, **options):
+    import tensorflow as tf
+
+    """`place`: the folder, or the folder and the method of the signature."""
+    folder, method = place if isinstance(place, tuple) else (place, "tensorflow/serving/predict")
     builder = tf.compat.v1.saved_model.Builder(str(folder))
     info = tf.compat.v1.saved_model.build_tensor_info
     signature = tf.compat.v1.saved_model.build_signature_def(
@@ -109,7 +113,7 @@ def half_plus_two(r, tf, folder):
     b = v1.get_variable("b", initializer=2.0, use_resource=use_resource)
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        _save(tf, session, folder, {"x": x}, {"y": a * x + b})
+        _save(session, folder, {"x": x}, {"y": a * x + b})
 
 
 @_tf1
@@ -124,7 +128,7 @@ def layers(r, tf, folder):
     scores = tf.nn.softmax(v1.nn.xw_plus_b(y, weights, v1.get_variable("bias", shape=[3])))
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        _save(tf, session, folder, {"inputs": x}, {"scores": scores}, "tensorflow/serving/classify")
+        _save(session, (folder, "tensorflow/serving/classify"), {"inputs": x}, {"scores": scores})
 
 
 @_tf1
@@ -135,7 +139,7 @@ def partitioned_variable(r, tf, folder):
         weights = v1.get_variable("weights", shape=[7, 4], use_resource=r.flag())
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        _save(tf, session, folder, {"x": x}, {"y": tf.matmul(x, tf.convert_to_tensor(weights))})
+        _save(session, folder, {"x": x}, {"y": tf.matmul(x, tf.convert_to_tensor(weights))})
 
 
 @_tf1
@@ -149,7 +153,7 @@ def frozen(r, tf, folder):
         graph = v1.graph_util.convert_variables_to_constants(session, session.graph_def, ["y"])
     with tf.Graph().as_default() as plain, v1.Session(graph=plain) as session:
         tf.import_graph_def(graph, name="")
-        _save(tf, session, folder, {"x": plain.get_tensor_by_name("x:0")}, {"y": plain.get_tensor_by_name("y:0")})
+        _save(session, folder, {"x": plain.get_tensor_by_name("x:0")}, {"y": plain.get_tensor_by_name("y:0")})
 
 
 @_tf1
@@ -161,7 +165,7 @@ def table_of_constants(r, tf, folder):
     found = tf.lookup.StaticHashTable(initialiser, -1).lookup(words)
     with v1.Session() as session:
         session.run(v1.tables_initializer())
-        _save(tf, session, folder, {"words": words}, {"y": found}, main_op=v1.tables_initializer())
+        _save(session, folder, {"words": words}, {"y": found}, main_op=v1.tables_initializer())
 
 
 @_tf1
@@ -175,7 +179,7 @@ def table_from_a_file(r, tf, folder):
     with v1.Session() as session:
         session.run(v1.tables_initializer())
         assets = v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS)
-        _save(tf, session, folder, {"words": words}, {"y": found}, main_op=v1.tables_initializer(), assets_collection=assets)
+        _save(session, folder, {"words": words}, {"y": found}, main_op=v1.tables_initializer(), assets_collection=assets)
 
 
 @_tf1
@@ -186,4 +190,30 @@ def table_from_integers(r, tf, folder):
     found = tf.lookup.StaticHashTable(initialiser, "?").lookup(ids)
     with v1.Session() as session:
         session.run(v1.tables_initializer())
-        _save(tf, session, folder, {"ids_9": ids}, {"y": found}, main_op=v1.tables_initializer())
+        _save(session, folder, {"ids_9": ids}, {"y": found}, main_op=v1.tables_initializer())
+
+
+@_tf1
+def conditions(r, tf, folder):
+    v1 = tf.compat.v1
+    v1.disable_control_flow_v2()
+    x = v1.placeholder(tf.float32, [None, 3], name="x")
+    training = v1.placeholder_with_default(r.flag(), [], name="training")
+    y = v1.cond(training, lambda: x * 2.0, lambda: x + 1.0)
+    positive = tf.reduce_sum(x) > r.number(-1, 1)
+    z = v1.cond(positive, lambda: x - 1.0, lambda: v1.cond(training, lambda: -x, lambda: x * x))
+    with v1.Session() as session:
+        _save(session, folder, {"x": x}, {"y": y, "z": z})
+    v1.enable_control_flow_v2()
+
+
+@_tf1
+def dropout_of_training(r, tf, folder):
+    v1 = tf.compat.v1
+    v1.disable_control_flow_v2()
+    x = v1.placeholder(tf.float32, [None, 3], name="x")
+    training = v1.placeholder_with_default(False, [], name="training")
+    y = v1.cond(training, lambda: v1.nn.dropout(x, rate=0.5), lambda: tf.identity(x))
+    with v1.Session() as session:
+        _save(session, folder, {"x": x}, {"y": y * 2.0})
+    v1.enable_control_flow_v2()

@@ -5,7 +5,9 @@
 //   tensorflow_probe operations                        the page docs/backends/tensorflow_operations.md
 //   tensorflow_probe serve                             commands on standard input:
 //     load FOLDER SIGNATURE            -> ok {"inputs":[[name,type,dimensions]...],"outputs":[...]} | error MESSAGE
-//     run SIZE DIMENSION,... [...]     one pair an input, then the inputs' bytes -> ok COUNT, then for each output a line
+//     check FOLDER SIGNATURE           lowers only -> ok BYTES | error MESSAGE
+//     run SIZE DIMENSION,... [...]     one pair an input, then the inputs' bytes -> ok COUNT, then for each output a
+//     line
 //                                      `NAME TYPE DIMENSION,... BYTES` and its bytes; or error MESSAGE
 #include <cstdio>
 #include <fstream>
@@ -124,6 +126,10 @@ int serve() {
     if (command == "load") {
       words >> folder >> signature;
       model = load(**backend, folder, signature);
+    } else if (command == "check") {
+      words >> folder >> signature;
+      const auto lowered = protean::lower_saved_model(folder, kTags, signature);
+      lowered ? say("ok " + std::to_string(lowered->onnx.size()) + "\n") : say_error(lowered.error());
     } else if (model == nullptr) {
       say("error no model\n");
     } else {

@@ -60,6 +60,14 @@ class Probe:
         self.signature = json.loads(self._answer())
         return self.signature
 
+    def lowers(self, folder, signature="serving_default") -> bool:
+        """Whether it does; a process that ends instead is a failure."""
+        self.process.stdin.write(f"check {folder} {signature}\n".encode())
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer.startswith((b"ok ", b"error ")), f"the probe ended with {self.process.wait(timeout=30)}"
+        return answer.startswith(b"ok ")
+
     def run(self, inputs: dict) -> dict:
         """`inputs`: key to (bytes, shape)."""
         words = []

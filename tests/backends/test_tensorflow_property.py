@@ -8,7 +8,6 @@ import os
 import numpy as np
 import pytest
 
-from harness.tensorflow import interpreter
 from tensorflow_functions import OPS, TF1
 from tensorflow_layers import CASES
 from tensorflow_probe import Builder, Probe
@@ -19,8 +18,8 @@ TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def builder():
-    running = Builder(interpreter())
+def builder(tensorflow_python):
+    running = Builder(tensorflow_python)
     yield running
     running.close()
 
@@ -47,7 +46,8 @@ def disagreement(got: np.ndarray, want: np.ndarray) -> str:
     return f"{(~good).sum()} of {good.size} differ; {at}: {got[at]!r}, expected {want[at]!r}"
 
 
-def compare(builder, probe, folder, kind, name, seed):
+def compare(processes, folder, kind, name, seed):
+    builder, probe = processes
     inputs, expected = builder.make(kind, name, seed, folder)
     signature = probe.load(folder / "model")
     assert [entry[0] for entry in signature["inputs"]] == sorted(inputs)
@@ -61,16 +61,16 @@ def compare(builder, probe, folder, kind, name, seed):
 @pytest.mark.parametrize("seed", ROUNDS)
 @pytest.mark.parametrize("name", CASES)
 def test_layers_answer_as_in_keras(builder, probe, tmp_path, name, seed):
-    compare(builder, probe, tmp_path, "layer", name, seed)
+    compare((builder, probe), tmp_path, "layer", name, seed)
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
 @pytest.mark.parametrize("name", OPS)
 def test_operations_answer_as_in_tensorflow(builder, probe, tmp_path, name, seed):
-    compare(builder, probe, tmp_path, "op", name, seed)
+    compare((builder, probe), tmp_path, "op", name, seed)
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
 @pytest.mark.parametrize("name", TF1)
 def test_graphs_of_the_first_tensorflow_answer_as_there(builder, probe, tmp_path, name, seed):
-    compare(builder, probe, tmp_path, "tf1", name, seed)
+    compare((builder, probe), tmp_path, "tf1", name, seed)

@@ -46,7 +46,14 @@ Case parse_case(const std::filesystem::path& path, std::string text) {
     if (result.title.empty()) result.title = text.substr(2, end - 2);
     text.erase(0, std::min(end + 1, text.size()));
   }
+  if (const auto bracket = result.title.rfind(" ["); bracket != std::string::npos && result.title.ends_with(']')) {
+    result.settings = result.title.substr(bracket + 2, result.title.size() - bracket - 3);
+  }
   result.sections = split_lines_by(text, "----");
+  if (result.sections.size() > 2 && result.sections[1].starts_with("signature")) {
+    result.signature = result.sections[1];
+    result.sections.erase(result.sections.begin() + 1);
+  }
   if (result.title.empty() || (result.sections.size() != 2 && result.sections.size() != 4)) {
     throw std::runtime_error(
         fmt::format("{}: case '{}' needs a title and two or four sections", path.string(), result.title));
@@ -168,6 +175,7 @@ std::string message_to_text(std::string_view path, const std::string& bytes) {
   if (!message->ParseFromString(bytes)) return "not a " + message->GetTypeName();
   protobuf::TextFormat::Printer printer;
   printer.SetUseShortRepeatedPrimitives(true);
+  printer.SetExpandAny(true);
   std::string text;
   printer.PrintToString(*message, &text);
   while (text.ends_with('\n')) text.pop_back();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -12,12 +13,15 @@
 
 namespace protean::conformance {
 
-/// `sections`: as between the separators, without the newline before one.
+/// `sections`: as between the separators, without the newline before one; a second one that starts with `signature` is
+/// `signature` instead.  `settings`: the words in brackets at the title's end.
 struct Case {
   std::string protocol;  // the folder's name
   std::string file;
   std::string title;
-  std::vector<std::string> sections;
+  std::string settings = {};
+  std::optional<std::string> signature = {};
+  std::vector<std::string> sections = {};
 };
 
 /// How GoogleTest names the parameter of a failed test.

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "conformance/case_file.h"
+#include "core/error_reason.h"
 #include "protocols/open_inference/json_request.h"
 
 namespace protean::conformance {
@@ -71,6 +72,7 @@ std::string format_input(std::string_view what, const InferInput& input) {
 std::string format_infer(const InferRequest& request, std::string_view verb = "infer") {
   std::string out = fmt::format("{} {}", verb, request.model);
   if (!request.version.empty()) out += "/" + request.version;
+  if (!request.function.empty()) out += " function " + request.function;
   if (!request.id.empty()) out += fmt::format(" id \"{}\"", escape(request.id));
   for (const auto& [name, value] : request.parameters) out += "\n" + format_parameter(name, value);
   for (const auto& input : request.inputs) out += format_input("input", input);
@@ -202,28 +204,51 @@ InferResult parse_result(std::istringstream& lines, const std::vector<std::strin
   return result;
 }
 
+/// Results with a line `next` between them.
+std::vector<InferResult> parse_results(std::istringstream& lines) {
+  std::vector<std::string> pieces(1);
+  for (std::string line; std::getline(lines, line);) {
+    line == "next" ? pieces.emplace_back() : pieces.back() += line + "\n";
+  }
+  std::vector<InferResult> results;
+  for (const auto& piece : pieces) {
+    std::istringstream in(piece);
+    std::string first;
+    std::getline(in, first);
+    results.push_back(parse_result(in, words(first, 10)));
+  }
+  return results;
+}
+
 std::vector<std::string> parse_list(std::string_view text) {
   std::vector<std::string> out;
   for (const auto piece : split(text, ',')) out.emplace_back(piece);
   return out;
 }
 
+/// One line of a signature: an input, an output or a column.
+void parse_spec(const std::string& line, Signature& signature) {
+  const auto parts = words(line, 5);
+  const auto type = parts.size() >= 4 ? parse_data_type(parts[2]) : std::nullopt;
+  if (!type) bad_line(line);
+  const std::string last = parts.size() > 4 ? parts[4] : "";
+  if (parts[0] == "column") {
+    signature.columns.push_back({parts[1], *type, parts[3] == "true", parse_list(last)});
+    return;
+  }
+  TensorSpec spec{parts[1], *type, {}, {}, last == "optional"};
+  spec.any_rank = parts[3] == "[?]";
+  if (!spec.any_rank) spec.shape = parse_shape(parts[3]);
+  if (last.starts_with("class_labels ")) spec.parameters.emplace_back("class_labels", last.substr(13));
+  (parts[0] == "input" ? signature.inputs : signature.outputs).push_back(std::move(spec));
+}
+
 ModelInfo parse_model(std::istringstream& lines, const std::vector<std::string>& head) {
   auto signature = std::make_shared<Signature>();
   signature->platform = head.at(3);
-  for (std::string line; std::getline(lines, line);) {
-    const auto parts = words(line, line.starts_with("column ") ? 5 : 4);
-    const auto type = parts.size() >= 4 ? parse_data_type(parts[2]) : std::nullopt;
-    if (!type) bad_line(line);
-    if (parts[0] == "column") {
-      const auto categories = parts.size() > 4 ? parse_list(parts[4]) : std::vector<std::string>();
-      signature->columns.push_back({parts[1], *type, parts[3] == "true", categories});
-      continue;
-    }
-    (parts[0] == "input" ? signature->inputs : signature->outputs)
-        .push_back({parts[1], *type, parse_shape(parts[3]), {}, false});
-  }
-  return {head.at(1), parse_list(head.at(2)), std::move(signature)};
+  for (std::string line; std::getline(lines, line);) parse_spec(line, *signature);
+  const auto versions = parse_list(head.at(2));
+  return {head.at(1), versions, std::move(signature), versions.back()};
 }
 
 Tensor parse_doubles(const std::vector<double>& values, Shape shape) {
@@ -260,6 +285,22 @@ Explanation parse_explanation(std::istringstream& lines, const std::vector<std::
   return out;
 }
 
+Error parse_error(const std::vector<std::string>& head, const std::string& line) {
+  for (int code = 1; code <= 16; ++code) {
+    if (code_name(static_cast<Code>(code)) != head.at(1)) continue;
+    Error error{static_cast<Code>(code), line.substr(line.find(head[1]) + head[1].size() + 1), {}};
+    for (const auto reason : {error_reason::kNoModel, error_reason::kNoVersion, error_reason::kNoAlias,
+                              error_reason::kNoFunction, error_reason::kNotReady}) {
+      const std::string mark = fmt::format("reason={} ", reason);
+      if (!error.message.starts_with(mark)) continue;
+      error.reason = reason;
+      error.message.erase(0, mark.size());
+    }
+    return error;
+  }
+  bad_line(line);
+}
+
 std::vector<VersionStatus> parse_versions(std::istringstream& lines) {
   std::vector<VersionStatus> versions;
   for (std::string line; std::getline(lines, line);) {
@@ -269,7 +310,16 @@ std::vector<VersionStatus> parse_versions(std::istringstream& lines) {
     status.model = parts[1];
     status.version = parts[2] == "-" ? "" : parts[2];
     status.state = parts[3] == "READY" ? VersionState::kReady : VersionState::kUnavailable;
+    for (const auto state : {VersionState::kLoading, VersionState::kUnloading, VersionState::kAsleep}) {
+      if (version_state_name(state) == parts[3]) status.state = state;
+    }
     status.reason = parts.size() > 4 ? parts[4] : "";
+    status.was_loaded = true;
+    if (status.reason.starts_with("error ")) {
+      const Error error = parse_error(words(status.reason, 3), status.reason);
+      status.error = error.code;
+      status.reason = error.message;
+    }
     versions.push_back(std::move(status));
   }
   return versions;
@@ -296,16 +346,20 @@ std::vector<HistoryRecord> parse_history(std::istringstream& lines) {
   return records;
 }
 
-Error parse_error(const std::vector<std::string>& head, const std::string& line) {
-  for (int code = 1; code <= 16; ++code) {
-    if (code_name(static_cast<Code>(code)) == head.at(1)) {
-      return {static_cast<Code>(code), line.substr(line.find(head[1]) + head[1].size() + 1), {}};
-    }
-  }
-  bad_line(line);
-}
-
 }  // namespace
+
+std::shared_ptr<const Signature> parse_signature(const std::string& section) {
+  std::istringstream lines(section);
+  std::string first;
+  std::getline(lines, first);
+  const auto head = words(first, 3);
+  if (first == "signature none") return nullptr;
+  auto signature = std::make_shared<Signature>();
+  if (head.size() > 1) signature->function = head[1];
+  if (head.size() > 2) signature->method = head[2];
+  for (std::string line; std::getline(lines, line);) parse_spec(line, *signature);
+  return signature;
+}
 
 std::string format_operation(const Operation& operation) { return std::visit(OperationPrinter(), operation); }
 
@@ -319,6 +373,7 @@ std::variant<Outcome, Error> parse_outcome(const std::string& section) {
   if (head[0] == "done") return Outcome();
   if (head[0] == "error") return parse_error(head, first);
   if (head[0] == "result") return Outcome(parse_result(lines, head));
+  if (head[0] == "results") return Outcome(parse_results(lines));
   if (head[0] == "explanation") return Outcome(parse_explanation(lines, head));
   if (head[0] == "model") return Outcome(parse_model(lines, head));
   if (head[0] == "versions") return Outcome(parse_versions(lines));

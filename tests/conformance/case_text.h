@@ -2,6 +2,7 @@
 // Operations, outcomes and responses as the text of *.case files.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -18,6 +19,10 @@ namespace protean::conformance {
 /// bits.
 [[nodiscard]] std::string format_operation(const Operation& operation);
 
+/// `signature none` is no signature; else `signature [FUNCTION [METHOD]]` and lines as of a `model` (see below), those
+/// of inputs with `optional` behind the shape where that is so, `[?]` being any rank.  Throws std::runtime_error.
+[[nodiscard]] std::shared_ptr<const Signature> parse_signature(const std::string& section);
+
 /// `true`, `false`, `done`, or lines of one kind:
 ///   result MODEL VERSION [ID], then `output NAME TYPE SHAPE DATA` with DATA in JSON or `hex 01 ff` as the bytes,
 ///     each followed by `parameter NAME JSON` lines; such lines before the first output belong to the result
@@ -25,10 +30,9 @@ namespace protean::conformance {
 ///     and `column NAME TYPE NULLABLE [CATEGORY,CATEGORY]`
 ///   explanation MODEL VERSION METHOD SCALE ERROR [ID], then `features A,B`, `output NAME BASE`, `row TOTAL VALUE...`
 ///   server [NAME VERSION EXTENSION,EXTENSION]
-///   versions, then `version MODEL VERSION STATE REASON` with `-` for an empty VERSION
-///   aliases, then `alias MODEL ALIAS VERSION`
-///   history, then `record ID MILLISECONDS ACTOR ACTION MODEL OUTCOME DETAIL`
-///   error CODE MESSAGE
+///   versions, then `version MODEL VERSION STATE REASON` with `-` for an empty VERSION; REASON may start with `error
+///   CODE` results, then results with `next` between them aliases, then `alias MODEL ALIAS VERSION` history, then
+///   `record ID MILLISECONDS ACTOR ACTION MODEL OUTCOME DETAIL` error CODE MESSAGE, or error CODE reason=REASON MESSAGE
 /// Throws std::runtime_error.
 [[nodiscard]] std::variant<Outcome, Error> parse_outcome(const std::string& section);
 

@@ -23,6 +23,7 @@ FORMATS = {
     "scikit-learn, pickle": "cancer_forest/model.pkl",
     "scikit-learn, joblib": "wine_table/1/model.joblib",
     "scikit-learn, skops": "iris_notes/1/model.skops",
+    "SavedModel": "iris_keras/1/saved_model.pb",
     "MLflow": "diabetes_mlflow/3/MLmodel",
     "Python class": "../python_models/iris_rules/model.py",
 }

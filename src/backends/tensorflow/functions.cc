@@ -80,6 +80,7 @@ Result<PlannedFunction> plan(const SavedModelSignature& declared) {
   }
   for (const auto& tensor : declared.inputs) {
     TRY(auto spec, describe(tensor, "input"));
+    spec.any_shape = true;  // the graph refuses what it must
     function.signature.inputs.push_back(std::move(spec));
     function.inputs.push_back(tensor.node);
   }

@@ -82,6 +82,7 @@ class Lowering {
   Result<std::unique_ptr<LoweredFunction>> make(PlannedFunction function) {
     TRY(auto onnx, model_of(function));
     Places places;
+    for (auto& input : function.signature.inputs) input.any_shape = false;  // it was lowered for these
     TRY(places.inputs, match(function.signature.inputs, onnx->signature().inputs));
     TRY(places.outputs, match(function.signature.outputs, onnx->signature().outputs));
     return std::make_unique<LoweredFunction>(std::move(onnx), std::move(function), std::move(places));

@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "cli/tensorflow_serving/text_files.h"
 #include "core/http.h"
-#include "protocols/tensorflow_serving/model_server_config.h"
+#include "proto/tensorflow_serving_config.pb.h"
+#include "protocols/tensorflow_serving/reload.h"
 
 namespace protean {
 namespace {
@@ -280,6 +281,10 @@ Result<std::vector<ModelEntry>> read_model_config_list(const fs::path& file, std
   tensorflow::serving::ModelServerConfig config;
   TRY_STATUS(read_text_message(file, config));
   for (auto& finding : message_findings(config, file.string())) findings.push_back(std::move(finding));
+  // Told above; the original, which has no collector either, would end itself.
+  if (config.has_model_config_list()) {
+    for (auto& model : *config.mutable_model_config_list()->mutable_config()) model.clear_logging_config();
+  }
   auto entries = tfserving::model_entries(config);
   if (!entries)
     return fail(entries.error().code, fmt::format("{}: {}", printable(file.string()), entries.error().message));

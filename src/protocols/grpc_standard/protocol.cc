@@ -44,7 +44,10 @@ Result<Operation> decode_health(const RequestView& request) {
   }
   const bool watch = request.head.path == kWatch;
   const auto names = service_names();
-  if (question.service().empty() || std::ranges::find(names, question.service()) != names.end()) {
+  const std::string& service = question.service();
+  // TensorFlow Serving's clients ask for its services without their package.
+  const bool theirs = service == "PredictionService" || service == "ModelService";
+  if (service.empty() || theirs || std::ranges::find(names, service) != names.end()) {
     return watch ? Operation(WatchReady{}) : Operation(ServerReady{});
   }
   if (watch) return Immediate{health_response(HealthCheckResponse::SERVICE_UNKNOWN)};

@@ -23,8 +23,10 @@ namespace {
 namespace reflection = grpc::reflection::v1;
 namespace protobuf = google::protobuf;
 
-constexpr std::array<std::string_view, 4> kServices = {
+constexpr std::array<std::string_view, 6> kServices = {
     "inference.GRPCInferenceService",
+    "tensorflow.serving.PredictionService",
+    "tensorflow.serving.ModelService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
@@ -40,6 +42,9 @@ const std::set<const protobuf::FileDescriptor*>& known_files() {
         reflection::ServerReflectionRequest::descriptor()->file(),
         grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file(),
     };
+    // Linked in by the protocol itself; a program without that protocol does not know the file.
+    const auto* pool = protobuf::DescriptorPool::generated_pool();
+    if (const auto* file = pool->FindFileByName("tensorflow_serving.proto")) open.push_back(file);
     while (!open.empty()) {
       const auto* file = open.back();
       open.pop_back();

@@ -6,6 +6,7 @@
 
 #include <fast_float/fast_float.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -21,11 +22,14 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
+/// `Product`: holds a mantissa times a power of ten without its lowest kDropped bits.
 template <typename F>
 struct Format;
 template <>
 struct Format<float> {
   using Bits = std::uint32_t;
+  using Product = std::uint64_t;
+  static constexpr int kDropped = 24;
   static constexpr int kMantissaBits = 23;
   static constexpr int kBias = 127 + 23;
   static constexpr int kDigits = 9;
@@ -35,6 +39,8 @@ struct Format<float> {
 template <>
 struct Format<double> {
   using Bits = std::uint64_t;
+  using Product = Wide;
+  static constexpr int kDropped = 0;
   static constexpr int kMantissaBits = 52;
   static constexpr int kBias = 1023 + 52;
   static constexpr int kDigits = 17;
@@ -42,31 +48,33 @@ struct Format<double> {
   static constexpr std::uint64_t kToSix = 100'000'000'000;
 };
 
-constexpr std::array<char, 200> kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (std::size_t i = 0; i < 100; ++i) {
-    pairs[2 * i] = static_cast<char>('0' + i / 10);
-    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
+constexpr std::uint64_t kEight = 100'000'000;
 
-/// `exponent`: of ten, of the first digit.  `precision`: as for printf's %g, which decides about the layout.
+/// A first digit and sixteen more, in two words of eight.  `exponent`: of ten, of the first digit.
+/// `precision`: as for printf's %g, which decides about the layout.
 struct Decimal {
-  std::uint64_t digits;
-  int count;
+  std::uint64_t first;
+  std::uint64_t high;
+  std::uint64_t low;
   int exponent;
   int precision;
 };
 
-void write_digits(char* out, std::uint64_t digits, int count) noexcept {
-  int at = count;
-  while (at >= 2) {
-    at -= 2;
-    std::memcpy(out + at, kPairs.data() + digits % 100 * 2, 2);
-    digits /= 100;
-  }
-  if (at == 1) out[0] = static_cast<char>('0' + digits % 10);
+/// Eight digits as bytes 0 to 9, the first one lowest: halves, then quarters, then single digits side by side.
+std::uint64_t spread(std::uint64_t digits) noexcept {
+  const std::uint64_t fours = digits / 10'000 | (digits % 10'000) << 32;
+  const std::uint64_t hundreds = ((fours * 10'486) >> 20) & 0x0000007F0000007F;
+  const std::uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+  const std::uint64_t tens = ((twos * 103) >> 10) & 0x000F000F000F000F;
+  return tens | (twos - 10 * tens) << 8;
+}
+
+/// Digits of a spread word up to the last one that is not 0.
+int significant(std::uint64_t digits) noexcept { return 8 - std::countl_zero(digits) / 8; }
+
+void put_word(char* out, std::uint64_t digits) noexcept {
+  digits |= 0x3030303030303030;
+  std::memcpy(out, &digits, sizeof digits);
 }
 
 char* write_exponent(char* out, int exponent) noexcept {
@@ -74,111 +82,124 @@ char* write_exponent(char* out, int exponent) noexcept {
   *out++ = exponent < 0 ? '-' : '+';
   const auto size = static_cast<unsigned>(std::abs(exponent));
   if (size >= 100) *out++ = static_cast<char>('0' + size / 100);
-  std::memcpy(out, kPairs.data() + size % 100 * 2, 2);
-  return out + 2;
-}
-
-char* layout(char* out, const Decimal& decimal) noexcept {
-  std::array<char, 24> text;
-  write_digits(text.data(), decimal.digits, decimal.count);
-  int count = decimal.count;
-  while (count > 1 && text[static_cast<std::size_t>(count - 1)] == '0') --count;
-  const auto copy = [&](int from, int size) {
-    std::memcpy(out, text.data() + from, static_cast<std::size_t>(size));
-    out += size;
-  };
-  const auto zeros = [&](int size) {
-    std::memset(out, '0', static_cast<std::size_t>(size));
-    out += size;
-  };
-  const int exponent = decimal.exponent;
-  if (exponent < -4 || exponent >= decimal.precision) {
-    copy(0, 1);
-    if (count > 1) *out++ = '.';
-    copy(1, count - 1);
-    return write_exponent(out, exponent);
-  }
-  if (exponent < 0) {
-    *out++ = '0';
-    *out++ = '.';
-    zeros(-exponent - 1);
-    copy(0, count);
-    return out;
-  }
-  const int whole = exponent + 1;
-  if (count > whole) {
-    copy(0, whole);
-    *out++ = '.';
-    copy(whole, count - whole);
-    return out;
-  }
-  copy(0, count);
-  zeros(whole - count);
-  *out++ = '.';
-  *out++ = '0';
+  *out++ = static_cast<char>('0' + size / 10 % 10);
+  *out++ = static_cast<char>('0' + size % 10);
   return out;
 }
 
+/// Copies are of fixed size, past what is wanted: what follows overwrites the rest.
+char* layout(char* out, const Decimal& decimal) noexcept {
+  constexpr std::size_t kCopied = 17;
+  std::array<char, 2 * kCopied + 8> text;
+  const std::uint64_t high = spread(decimal.high);
+  text[0] = static_cast<char>('0' + decimal.first);
+  put_word(text.data() + 1, high);
+  int count = 1 + significant(high);
+  std::uint64_t low = 0;
+  if (decimal.precision > 9) {
+    low = spread(decimal.low);
+    if (low != 0) count = 9 + significant(low);
+  }
+  put_word(text.data() + 9, low);
+  put_word(text.data() + kCopied, 0);
+  put_word(text.data() + kCopied + 8, 0);
+  const int exponent = decimal.exponent;
+  if (exponent < -4 || exponent >= decimal.precision) {
+    *out = text[0];
+    out[1] = '.';
+    std::memcpy(out + 2, text.data() + 1, kCopied - 1);
+    return write_exponent(out + (count > 1 ? count + 1 : 1), exponent);
+  }
+  if (exponent < 0) {
+    std::memcpy(out, "0.000000", 8);
+    std::memcpy(out + 1 - exponent, text.data(), kCopied);
+    return out + 1 - exponent + count;
+  }
+  const int whole = exponent + 1;
+  std::memcpy(out, text.data(), kCopied);
+  out[whole] = '.';
+  std::memcpy(out + whole + 1, text.data() + whole, kCopied);
+  return out + 1 + std::max(count, whole + 1);
+}
+
 /// The value times 10^power as whole + fraction / 2^shift; `unit`: what one unit of the mantissa is in that scale.
+/// All are off by at most `error` units of the fraction.
+template <typename F>
 struct Scaled {
   std::uint64_t whole;
-  Wide fraction;
-  int shift;
+  typename Format<F>::Product fraction;
+  typename Format<F>::Product error;
   std::uint64_t unit;
+  int shift;
 };
 
-std::optional<Scaled> scale(std::uint64_t mantissa, int exponent, int power) noexcept {
+template <typename F>
+bool scale(std::uint64_t mantissa, int exponent, int power, Scaled<F>& out) noexcept {
+  using Product = typename Format<F>::Product;
   constexpr int kPowerMin = fast_float::powers::smallest_power_of_five;
   constexpr int kPowerMax = fast_float::powers::largest_power_of_five;
-  if (power < kPowerMin || power > kPowerMax) return std::nullopt;
-  const std::uint64_t five = fast_float::powers::power_of_five_128[2 * (power - kPowerMin)];
-  const Wide product = static_cast<Wide>(mantissa) * five;
-  const int shift = 63 - ((152170 * power) >> 16) - power - exponent;
-  if (shift < 8 || shift > 120) return std::nullopt;
-  return Scaled{static_cast<std::uint64_t>(product >> shift), product & ((Wide{1} << shift) - 1), shift, five};
+  if (power < kPowerMin || power > kPowerMax) return false;
+  out.unit = fast_float::powers::power_of_five_128[2 * (power - kPowerMin)] >> Format<F>::kDropped;
+  const Product product = static_cast<Product>(mantissa) * out.unit;
+  out.shift = 63 - Format<F>::kDropped - ((152170 * power) >> 16) - power - exponent;
+  if (out.shift < 8 || out.shift > static_cast<int>(4 * sizeof(Product)) + 8) return false;
+  out.whole = static_cast<std::uint64_t>(product >> out.shift);
+  out.fraction = product & ((Product{1} << out.shift) - 1);
+  out.error = mantissa + 2;
+  return true;
 }
 
 /// Six digits, if they are nearer to the value than to its neighbours. nullopt: too close to tell.
 template <typename F>
-std::optional<bool> take_six(const Scaled& scaled, std::uint64_t mantissa, Decimal& decimal) noexcept {
+std::optional<bool> take_six(const Scaled<F>& scaled, std::uint64_t mantissa, Decimal& decimal) noexcept {
+  using Product = typename Format<F>::Product;
   constexpr std::uint64_t kToSix = Format<F>::kToSix;
-  const std::uint64_t six = scaled.whole / kToSix;
-  const Wide step = static_cast<Wide>(kToSix) << scaled.shift;
-  const Wide above = (static_cast<Wide>(scaled.whole % kToSix) << scaled.shift) + scaled.fraction;
+  const Product step = static_cast<Product>(kToSix) << scaled.shift;
+  const Product above = (static_cast<Product>(scaled.whole % kToSix) << scaled.shift) + scaled.fraction;
   const bool up = above > step / 2;
-  const Wide distance = up ? step - above : above;
+  const Product distance = up ? step - above : above;
   // Below a power of two the neighbour is half as far away.
   const bool narrow = !up && mantissa == std::uint64_t{1} << Format<F>::kMantissaBits;
-  const Wide reach = scaled.unit / (narrow ? 4 : 2);
-  const Wide error = mantissa + 1;
-  if (distance >= reach + error) return false;
-  if (distance + error >= reach) return std::nullopt;
-  const bool carry = six + (up ? 1 : 0) == 1'000'000;
-  decimal = {carry ? 100'000 : six + (up ? 1 : 0), 6, decimal.exponent + (carry ? 1 : 0), 6};
+  const Product reach = scaled.unit / (narrow ? 4 : 2);
+  if (distance >= reach + scaled.error) return false;
+  if (distance + scaled.error >= reach) return std::nullopt;
+  const std::uint64_t six = scaled.whole / kToSix + (up ? 1 : 0);
+  const bool carry = six == 1'000'000;
+  const std::uint64_t digits = carry ? 100'000 : six;
+  decimal = {digits / 100'000, digits % 100'000 * 1000, 0, decimal.exponent + (carry ? 1 : 0), 6};
   return true;
 }
 
-/// nullopt: the C library must decide.
+/// False: the C library must decide.
 template <typename F>
-std::optional<Decimal> to_decimal(std::uint64_t mantissa, int exponent) noexcept {
+bool to_decimal(std::uint64_t mantissa, int exponent, Decimal& decimal) noexcept {
   using Of = Format<F>;
+  using Product = typename Of::Product;
   int ten = ((exponent + Of::kMantissaBits) * 78913) >> 18;  // floor(log10(2^n)), as far as floats go
-  auto scaled = scale(mantissa, exponent, Of::kDigits - 1 - ten);
-  if (scaled && scaled->whole >= Of::kLimit) scaled = scale(mantissa, exponent, Of::kDigits - 1 - ++ten);
-  if (!scaled) return std::nullopt;
-  Decimal decimal{0, Of::kDigits, ten, Of::kDigits};
-  const auto six = take_six<F>(*scaled, mantissa, decimal);
-  if (!six) return std::nullopt;
-  if (*six) return decimal;
-  const Wide half = Wide{1} << (scaled->shift - 1);
-  const Wide error = mantissa + 1;
-  const bool up = scaled->fraction > half;
-  if ((up ? scaled->fraction - half : half - scaled->fraction) <= error) return std::nullopt;
-  const std::uint64_t digits = scaled->whole + (up ? 1 : 0);
-  const bool carry = digits == Of::kLimit;
-  decimal.digits = carry ? Of::kLimit / 10 : digits;
-  decimal.exponent += carry ? 1 : 0;
-  return decimal;
+  Scaled<F> scaled;
+  if (!scale<F>(mantissa, exponent, Of::kDigits - 1 - ten, scaled)) return false;
+  if (scaled.whole >= Of::kLimit && !scale<F>(mantissa, exponent, Of::kDigits - 1 - ++ten, scaled)) return false;
+  decimal.exponent = ten;
+  const auto six = take_six<F>(scaled, mantissa, decimal);
+  if (!six || *six) return six.has_value();
+  const Product half = Product{1} << (scaled.shift - 1);
+  const bool up = scaled.fraction > half;
+  if ((up ? scaled.fraction - half : half - scaled.fraction) <= scaled.error) return false;
+  std::uint64_t digits = scaled.whole + (up ? 1 : 0);
+  if (digits == Of::kLimit) {
+    digits /= 10;
+    ++decimal.exponent;
+  }
+  decimal.precision = Of::kDigits;
+  if constexpr (Of::kDigits == 9) {
+    decimal.high = digits % kEight;
+    decimal.first = digits / kEight;
+  } else {
+    decimal.low = digits % kEight;
+    decimal.high = digits / kEight % kEight;
+    decimal.first = digits / kEight / kEight;
+  }
+  return true;
 }
 
 /// What the rule says, by the C library.
@@ -220,8 +241,9 @@ char* write(char* out, F value) noexcept {
     std::memcpy(out, "0.0", 3);
     return out + 3;
   }
-  const auto decimal = to_decimal<F>(kHidden | fraction, static_cast<int>(exponent) - Of::kBias);
-  return decimal ? layout(out, *decimal) : write_exactly(start, value);
+  Decimal decimal;
+  const bool clear = to_decimal<F>(kHidden | fraction, static_cast<int>(exponent) - Of::kBias, decimal);
+  return clear ? layout(out, decimal) : write_exactly(start, value);
 }
 
 template <typename F>

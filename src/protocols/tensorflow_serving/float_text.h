@@ -8,8 +8,8 @@
 
 namespace protean::tfserving {
 
-/// No text is longer.
-inline constexpr std::size_t kFloatTextMax = 32;
+/// No text is longer; digits are written in whole words, so that there must be room for this much.
+inline constexpr std::size_t kFloatTextMax = 48;
 
 /// Writes at most kFloatTextMax bytes to `out` and returns their end.  Thread-safe, as all here.
 char* write_float(char* out, float value) noexcept;

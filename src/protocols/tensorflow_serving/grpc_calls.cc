@@ -137,7 +137,7 @@ Result<Response> encode_grpc(const RequestView& view, const Operation& operation
     return encode_grpc_tasks(tasks, std::get<InferManyRequest>(operation).requests, *results);
   }
   if (const auto* versions = std::get_if<std::vector<VersionStatus>>(&outcome)) {
-    return message_of(write_status(*versions));
+    return write_status(*versions).map(message_of);
   }
   if (const auto* info = std::get_if<ModelInfo>(&outcome)) return write_metadata(*info).map(message_of);
   if (std::holds_alternative<ReplaceModels>(operation)) return message_of(write_reload());

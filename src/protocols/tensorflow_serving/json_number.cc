@@ -13,6 +13,8 @@
 namespace protean::tfserving {
 namespace {
 
+constexpr std::string_view kTooBig = "Number too big to be stored in double.";
+
 class Scanner {
  public:
   explicit Scanner(std::string_view text) noexcept : text_(text) {}
@@ -22,7 +24,8 @@ class Scanner {
     const std::size_t digits = at_;
     if (!consume('0')) {
       while (is_digit()) digit();
-      if (at_ == digits) return not_finite();
+      whole_digits_ = at_ - digits;
+      if (at_ == digits && !not_finite()) return fail("Invalid value.", at_);
     }
     if (consume('.') && !fraction()) return fail("Miss fraction part in number.", at_);
     if ((consume('e') || consume('E')) && !exponent()) return fail("Miss exponent in number.", at_);
@@ -49,12 +52,21 @@ class Scanner {
                 __builtin_add_overflow(token_.magnitude, value, &token_.magnitude);
   }
 
+  /// Counts the digits that the original takes into its mantissa: that decides which exponents it refuses.
   bool fraction() noexcept {
     whole_ = false;
     const std::size_t start = at_;
-    while (is_digit()) ++at_;
-    fraction_digits_ = at_ - start;
-    return fraction_digits_ > 0;
+    constexpr std::uint64_t kExact = (std::uint64_t{1} << 53) - 1;
+    constexpr std::size_t kDigitsMax = 17;
+    std::uint64_t mantissa = overflow_ ? kExact + 1 : token_.magnitude;
+    std::size_t digits = whole_digits_ > 0 ? whole_digits_ - 1 : 0;
+    for (; is_digit(); ++at_) {
+      if (mantissa > kExact && digits >= kDigitsMax) continue;
+      ++fraction_digits_;
+      if (mantissa <= kExact) mantissa = mantissa * 10 + static_cast<std::uint64_t>(peek() - '0');
+      if (mantissa != 0) ++digits;
+    }
+    return at_ > start;
   }
 
   bool exponent() noexcept {
@@ -69,26 +81,40 @@ class Scanner {
     return true;
   }
 
-  NumberToken not_finite() noexcept {
-    if (consume('N')) {
-      if (!consume('a') || !consume('N')) return fail("Invalid value.", at_);
-      token_.real = std::numeric_limits<double>::quiet_NaN();
-    } else if (consume('I')) {
-      if (!consume('n') || !consume('f')) return fail("Invalid value.", at_);
-      for (const char c : std::string_view(peek() == 'i' ? "inity" : "")) {
-        if (!consume(c)) return fail("Invalid value.", at_);
-      }
-      token_.real = std::numeric_limits<double>::infinity();
-    } else {
-      return fail("Invalid value.", at_);
+  /// What follows may be a fraction or an exponent, which then counts for nothing; and after a part of `NaN` there may
+  /// be `Inf`: so it is in the original.
+  bool not_finite() noexcept {
+    if (consume('N') && consume('a') && consume('N')) {
+      not_finite_ = std::numeric_limits<double>::quiet_NaN();
+      return true;
     }
-    if (minus_) token_.real = -token_.real;
-    token_.size = at_;
-    return token_;
+    if (!consume('I') || !consume('n') || !consume('f')) return false;
+    for (const char c : std::string_view(peek() == 'i' ? "inity" : "")) {
+      if (!consume(c)) return false;
+    }
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    not_finite_ = minus_ ? -kInfinity : kInfinity;
+    return true;
+  }
+
+  /// Whole numbers are refused when they leave the range of doubles, exponents by their size alone: what both let pass
+  /// may still be infinite.
+  [[nodiscard]] bool too_big() const noexcept {
+    constexpr std::size_t kDigitsSafe = 308;
+    if (exponent_ > 308 && static_cast<std::size_t>(exponent_ - 308) > fraction_digits_) return true;
+    if (whole_digits_ <= kDigitsSafe) return false;
+    double whole = 0;
+    const char* const start = text_.data() + (minus_ ? 1 : 0);
+    fast_float::from_chars(start, start + whole_digits_, whole);
+    return std::isinf(whole);
   }
 
   NumberToken finish() noexcept {
     token_.size = at_;
+    if (not_finite_) {
+      token_.real = *not_finite_;
+      return too_big() ? fail(kTooBig, 0) : token_;
+    }
     constexpr std::uint64_t kLowest = std::uint64_t{1} << 63;
     if (whole_ && !overflow_ && !(minus_ && token_.magnitude > kLowest)) {
       token_.kind = minus_ ? NumberKind::kSigned : NumberKind::kUnsigned;
@@ -98,19 +124,17 @@ class Scanner {
     }
     token_.magnitude = 0;
     fast_float::from_chars(text_.data(), text_.data() + at_, token_.real);
-    // The exponent is refused for its own size, even where all digits are zeros.
-    const bool zero_too_large =
-        token_.real == 0 && exponent_ > 308 && static_cast<std::size_t>(exponent_ - 308) > fraction_digits_;
-    if (std::isinf(token_.real) || zero_too_large) return fail("Number too big to be stored in double.", 0);
-    return token_;
+    return too_big() ? fail(kTooBig, 0) : token_;
   }
 
   std::string_view text_;
+  std::optional<double> not_finite_;
   std::size_t at_ = 0;
   bool minus_ = false;
   bool whole_ = true;
   bool overflow_ = false;
   int exponent_ = 0;
+  std::size_t whole_digits_ = 0;  // but for a single 0
   std::size_t fraction_digits_ = 0;
   NumberToken token_;
 };
@@ -119,17 +143,23 @@ class Scanner {
 
 NumberToken scan_number(std::string_view text) noexcept { return Scanner(text).run(); }
 
-bool rounded_value(const Magnitude& magnitude, double& out) noexcept {
-  if (magnitude.whole) {
+bool rounded_value(const Magnitude& magnitude, const char* start, const char* end, double& out) noexcept {
+  if (magnitude.whole && !magnitude.many) {
     out = static_cast<double>(magnitude.digits);
     return true;
   }
-  if (magnitude.digits == 0) return false;
-  const auto found = fast_float::compute_float<fast_float::binary_format<double>>(magnitude.exponent, magnitude.digits);
   constexpr int kInfinite = 0x7FF;
-  if (found.power2 < 0 || found.power2 >= kInfinite) return false;
-  out = std::bit_cast<double>(found.mantissa | (static_cast<std::uint64_t>(found.power2) << 52));
-  return true;
+  if (magnitude.digits != 0 && !magnitude.many) {
+    const auto found =
+        fast_float::compute_float<fast_float::binary_format<double>>(magnitude.exponent, magnitude.digits);
+    if (found.power2 >= 0 && found.power2 < kInfinite) {
+      out = std::bit_cast<double>(found.mantissa | (static_cast<std::uint64_t>(found.power2) << 52));
+      return true;
+    }
+  }
+  const NumberToken token = scan_number({start, static_cast<std::size_t>(end - start)});
+  out = token.real;
+  return token.error.empty();
 }
 
 }  // namespace protean::tfserving

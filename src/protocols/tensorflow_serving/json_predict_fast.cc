@@ -54,12 +54,13 @@ const char* read_key(const char* at, const char* end, std::string_view& out) noe
 template <typename T>
 inline const char* read_number(const char* at, T& out) noexcept {
   const bool minus = *at == '-';
+  const char* const start = minus ? at + 1 : at;
   Magnitude magnitude;
-  at = read_magnitude(minus ? at + 1 : at, magnitude);
+  at = read_magnitude(start, magnitude);
   if (at == nullptr) return nullptr;
   if constexpr (std::is_floating_point_v<T>) {
     double value = 0;
-    if (!exact_value(magnitude, value) && !rounded_value(magnitude, value)) return nullptr;
+    if (!exact_value(magnitude, value) && !rounded_value(magnitude, start, at, value)) return nullptr;
     // A whole -0 is the number 0.
     const bool negate = minus && !(magnitude.whole && magnitude.digits == 0);
     out = static_cast<T>(negate ? -value : value);
@@ -69,7 +70,7 @@ inline const char* read_number(const char* at, T& out) noexcept {
     using Token = std::conditional_t<(sizeof(T) < 4), std::int32_t, T>;
     const auto limit = static_cast<std::uint64_t>(std::numeric_limits<Token>::max());
     const std::uint64_t largest = minus ? (std::is_signed_v<Token> ? limit + 1 : 0) : limit;
-    if (!magnitude.whole || magnitude.digits > largest) return nullptr;
+    if (!magnitude.whole || magnitude.many || magnitude.digits > largest) return nullptr;
     out = static_cast<T>(minus ? 0 - magnitude.digits : magnitude.digits);
     return at;
   }

@@ -198,8 +198,8 @@ class Checker {
     }
     ++at_;
     const unsigned first = hex4(start);
-    if (error_ || first < 0xD800 || first > 0xDFFF) return;
-    const bool pair = first <= 0xDBFF && consume('\\') && consume('u');
+    if (error_ || first < 0xD800 || first > 0xDBFF) return;  // a lower half alone is taken
+    const bool pair = consume('\\') && consume('u');
     const unsigned second = pair ? hex4(start) : 0;
     if (second < 0xDC00 || second > 0xDFFF) refuse_at("The surrogate pair in string is invalid.", start);
   }

@@ -2,6 +2,8 @@
 // Chooses by wire; what both halves share - cross-origin headers, the page for everything else - is here.
 #include "protocols/tensorflow_serving/protocol.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -9,27 +11,58 @@
 #include "protocols/tensorflow_serving/grpc_calls.h"
 #include "protocols/tensorflow_serving/rest_calls.h"
 #include "protocols/tensorflow_serving/routes.h"
+#include "protocols/tensorflow_serving/serving_metrics.h"
 
 namespace protean {
 namespace {
 
 using namespace tfserving;
 
+/// The API that a request is counted under; empty: none.
+std::string_view api_of(const RequestHead& head) noexcept {
+  if (head.wire == Wire::kGrpc) {
+    const auto method = find_method(head.path);
+    const bool counted = method && *method <= Method::kMultiInference;
+    return counted ? std::string_view(head.path).substr(head.path.rfind('/') + 1) : std::string_view();
+  }
+  for (const std::string_view api : {"predict", "classify", "regress"}) {
+    if (head.path.ends_with(api) && head.method == "POST") return api;
+  }
+  return {};
+}
+
+/// Rows of the first output.
+std::uint64_t examples_of(const Outcome& outcome) noexcept {
+  const auto* result = std::get_if<InferResult>(&outcome);
+  if (result == nullptr || result->outputs.empty() || result->outputs.front().tensor.shape.empty()) return 0;
+  return static_cast<std::uint64_t>(result->outputs.front().tensor.shape.front());
+}
+
+std::string_view model_of(const Operation* operation) noexcept {
+  const auto* infer = operation == nullptr ? nullptr : inference_of(*operation);
+  const auto* many = operation == nullptr ? nullptr : std::get_if<InferManyRequest>(operation);
+  if (many != nullptr && !many->requests.empty()) infer = &many->requests.front();
+  return infer == nullptr ? std::string_view() : std::string_view(infer->model);
+}
+
 class TensorflowServing final : public Protocol {
  public:
   explicit TensorflowServing(TensorflowServingOptions options) : options_(std::move(options)) {
     options_.json_depth_max = std::clamp<std::size_t>(options_.json_depth_max, 8, 512);
+    if (!options_.metrics_path.empty()) metrics_ = std::make_unique<ServingMetrics>();
   }
 
   [[nodiscard]] std::string_view id() const noexcept override { return "tensorflow_serving"; }
 
   [[nodiscard]] bool claims(const RequestHead& head) const noexcept override {
     if (head.wire == Wire::kGrpc) return is_service_path(head.path);
+    if (is_metrics_path(head)) return true;
     return head.dialect == Dialect::kTensorflowServing ? is_api_path(head.path) : is_models_path(head.path);
   }
 
   [[nodiscard]] Result<Operation> decode(const RequestView& request) const override {
     if (request.head.wire == Wire::kGrpc) return decode_grpc(request);
+    if (is_metrics_path(request.head)) return Immediate{metrics_page(request.head)};
     auto operation = decode_rest(request, options_);
     if (auto* immediate = operation ? std::get_if<Immediate>(&*operation) : nullptr) {
       immediate->response = for_browsers(std::move(immediate->response));
@@ -44,19 +77,25 @@ class TensorflowServing final : public Protocol {
 
   [[nodiscard]] Result<Response> encode(const RequestView& request, const Operation& operation,
                                         Outcome outcome) const override {
-    if (request.head.wire == Wire::kGrpc) return encode_grpc(request, operation, outcome, options_);
-    return encode_rest(request, operation, outcome).map([this](Response&& reply) {
-      return for_browsers(std::move(reply));
-    });
+    const std::uint64_t examples = examples_of(outcome);
+    auto reply = request.head.wire == Wire::kGrpc
+                     ? encode_grpc(request, operation, outcome, options_)
+                     : encode_rest(request, operation, outcome).map([this](Response&& json) {
+                         return for_browsers(std::move(json));
+                       });
+    if (reply) count(request.head, &operation, "OK", examples);
+    return reply;
   }
 
   [[nodiscard]] Response encode_error(const RequestView& request, const Error& error) const override {
+    count(request.head, nullptr, code_name(error.code), 0);
     if (request.head.wire == Wire::kGrpc) return grpc_error(error);
     return for_browsers(encode_rest_failure(request, nullptr, error));
   }
 
   [[nodiscard]] Response encode_failure(const RequestView& request, const Operation& operation,
                                         const Error& error) const override {
+    count(request.head, &operation, code_name(error.code), 0);
     if (request.head.wire == Wire::kGrpc) return encode_grpc_failure(request, error);
     return for_browsers(encode_rest_failure(request, &operation, error));
   }
@@ -70,7 +109,30 @@ class TensorflowServing final : public Protocol {
     return response;
   }
 
+  [[nodiscard]] bool is_metrics_path(const RequestHead& head) const noexcept {
+    return metrics_ && head.wire != Wire::kGrpc && head.path == options_.metrics_path;
+  }
+
+  /// The query counts as part of the path, as the original has it.
+  [[nodiscard]] Response metrics_page(const RequestHead& head) const {
+    if (head.query.empty()) return make_response(200, "text/plain", Slice::of(metrics_->page()));
+    return make_response(
+        400, "text/plain",
+        Slice::of(fmt::format("Unexpected path: {}. Should be {}", target_of(head), options_.metrics_path)));
+  }
+
+  void count(const RequestHead& head, const Operation* operation, std::string_view status,
+             std::uint64_t examples) const {
+    if (!metrics_) return;
+    const std::string_view api = api_of(head);
+    const std::string_view model = model_of(operation);
+    if (api.empty() || model.empty()) return;
+    metrics_->record(
+        {model, api, status, head.wire != Wire::kGrpc, examples, Clock::system().now() - head.received_at});
+  }
+
   TensorflowServingOptions options_;
+  std::unique_ptr<ServingMetrics> metrics_;  // null: switched off
 };
 
 /// The page that libevent makes of a 404.

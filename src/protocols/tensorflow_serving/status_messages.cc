@@ -49,11 +49,21 @@ serving::ModelVersionStatus::State state_of(const VersionStatus& version) {
   return serving::ModelVersionStatus::UNKNOWN;
 }
 
-serving::GetModelStatusResponse status_message(const std::vector<VersionStatus>& versions) {
+/// Neither loaded now nor ever, and not for a fault: the policy does not choose it.
+bool is_passed_over(const VersionStatus& version) noexcept {
+  return version.state == VersionState::kUnavailable && !version.error && !version.was_loaded;
+}
+
+Result<serving::GetModelStatusResponse> status_message(const std::vector<VersionStatus>& versions) {
   serving::GetModelStatusResponse response;
   std::vector<std::pair<std::uint64_t, const VersionStatus*>> rows;
   for (const auto& version : versions) {
-    if (const auto number = parse_uint64(version.version)) rows.emplace_back(*number, &version);
+    const auto number = parse_uint64(version.version);
+    if (number && !is_passed_over(version)) rows.emplace_back(*number, &version);
+  }
+  if (rows.empty()) {
+    return fail(Code::kNotFound,
+                fmt::format("Could not find any versions of model {}", versions.empty() ? "" : versions.front().model));
   }
   std::ranges::sort(rows, std::greater<>(), &std::pair<std::uint64_t, const VersionStatus*>::first);
   for (const auto& [number, version] : rows) {
@@ -140,12 +150,14 @@ Result<ModelSpec> decode_metadata_request(const Slice& body) {
   return spec_of(true, message.model_spec());
 }
 
-std::string write_status(const std::vector<VersionStatus>& versions) {
-  return status_message(versions).SerializeAsString();
+Result<std::string> write_status(const std::vector<VersionStatus>& versions) {
+  TRY(const auto message, status_message(versions));
+  return message.SerializeAsString();
 }
 
 Result<std::string> write_json_status(const std::vector<VersionStatus>& versions) {
-  return to_json(status_message(versions));
+  TRY(const auto message, status_message(versions));
+  return to_json(message);
 }
 
 Result<std::string> write_metadata(const ModelInfo& info) {

@@ -17,8 +17,9 @@ namespace protean::tfserving {
 [[nodiscard]] Result<ModelSpec> decode_status_request(const Slice& body);
 [[nodiscard]] Result<ModelSpec> decode_metadata_request(const Slice& body);
 
-/// GetModelStatusResponse, versions descending.
-[[nodiscard]] std::string write_status(const std::vector<VersionStatus>& versions);
+/// GetModelStatusResponse, versions descending. Versions that nobody asked to load are not told, as in the original.
+/// Errors: kNotFound when there are no others.
+[[nodiscard]] Result<std::string> write_status(const std::vector<VersionStatus>& versions);
 [[nodiscard]] Result<std::string> write_json_status(const std::vector<VersionStatus>& versions);
 
 /// GetModelMetadataResponse with the signatures of all functions.  Errors: kInternal for a declaration that is no

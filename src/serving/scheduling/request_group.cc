@@ -29,7 +29,7 @@ std::int64_t bucket_size(std::int64_t size, const BatchConfig& config) noexcept 
 }
 
 std::uint64_t group_of(const CheckedRequest& request, const Signature& signature, const BatchConfig& config) noexcept {
-  if (request.rows == 0 || request.inputs.empty()) return 0;
+  if (request.rows == 0 || request.inputs.empty() || !request.usual_shapes) return 0;
   std::uint64_t hash = kPrime;
   for (std::size_t i = 0; i < request.inputs.size(); ++i) {
     const Tensor* tensor = request.inputs[i];

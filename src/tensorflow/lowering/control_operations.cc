@@ -84,8 +84,22 @@ LoweredValues lower_if(Operation& op) {
   return op.lowering().emitter().emit(branches, {op.build().reshape_to(op.in(0), {})}, results);
 }
 
+/// Both sides are computed and one is taken; sides that a constant condition rules out are never reached.
+LoweredValues lower_merge(Operation& op) {
+  TRY(const auto choice, op.lowering().graph().choice_of(op.scope(), op.node()));
+  if (!choice) return does_not_lower("of a loop of TF1");
+  TRY(const auto predicate, op.lowering().value(choice->predicate));
+  if (predicate.poison) return poisoned(1);
+  const auto& a = op.in(static_cast<std::size_t>(choice->input_if_true));
+  const auto& b = op.in(static_cast<std::size_t>(1 - choice->input_if_true));
+  if (predicate.dtype != tf::DT_BOOL || a.dtype != b.dtype) return does_not_lower("by a condition that is no boolean");
+  if (!a.dims.ranked || a.dims != b.dims) return does_not_lower("of sides with different shapes");
+  return one(op.build().where(op.build().reshape_to(predicate, {}), a, b));
+}
+
 constexpr std::array kOperations = std::to_array<LoweredOperation>({
     {"If", lower_if, "by a boolean, with tensors as results", true},
+    {"Merge", lower_merge, "of a condition, sides of equal shape unless it is constant"},
     {"StatelessIf", lower_if, "by a boolean, with tensors as results", true},
     {"StatelessWhile", lower_while, "", true},
     {"While", lower_while, "", true},

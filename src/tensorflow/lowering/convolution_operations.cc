@@ -58,7 +58,9 @@ LoweredValues lower_depthwise(Operation& op) {
   const auto x = to_channels_first(build, in_single(build, op.in(0)), window, 4);
   const auto channels = filter.dims.sizes[2];
   const auto multiplier = filter.dims.sizes[3];
-  if (channels < 1 || multiplier < 1) return does_not_lower("a filter of unknown size");
+  constexpr std::int64_t kChannelsMax = std::int64_t{1} << 20U;
+  if (channels < 1 || multiplier < 1 || channels > kChannelsMax || multiplier > kChannelsMax)
+    return does_not_lower("a filter of unknown size");
   const auto weights = build.reshape_to(build.transpose(filter, {2, 3, 0, 1}),
                                         {channels * multiplier, 1, window.size[0], window.size[1]});
   TRY(auto attributes, window_attributes(window, x));
@@ -194,11 +196,12 @@ LoweredValues lower_depth(Operation& op) {
   Window window;
   window.channels_last = op.text("data_format", "NHWC") == "NHWC";
   const auto block = op.integer("block_size", 1);
+  if (block < 1 || block > 4096) return fail(Code::kInvalidArgument, "a block of size " + std::to_string(block));
   const bool to_space = op.type() == "DepthToSpace";
   const auto x = to_channels_first(build, op.in(0), window, 4);
   Dims dims = Dims::any_of(4);
   dims.sizes[0] = x.dims.size(0);
-  for (std::size_t i = 1; i < 4 && block > 0; ++i) {
+  for (std::size_t i = 1; i < 4; ++i) {
     const auto size = x.dims.size(i);
     const auto factor = i == 1 ? block * block : block;
     const bool grows = (i == 1) != to_space;

@@ -98,7 +98,7 @@ std::vector<Value> Emitter::emit(const OnnxOperation& operation, const std::vect
   for (const auto& result : results) {
     Value value;
     value.dtype = result.dtype;
-    value.dims = result.dims;
+    value.dims = Dims(result.dims).bounded();
     value.name = fresh_name();
     node.add_output(value.name);
     values.push_back(std::move(value));

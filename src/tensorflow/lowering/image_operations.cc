@@ -13,7 +13,7 @@ namespace {
 namespace tf = tensorflow;
 
 constexpr std::int64_t kCubicSteps = 1024;
-constexpr std::int64_t kCubicSizeMax = 8192;
+constexpr std::int64_t kCubicSizeMax = 2048;
 
 /// Weight of a pixel at distance `step` / 1024, from [0, 1] (`far` false) or [1, 2], of Keys' kernel.
 float cubic_weight(std::int64_t step, bool far, double a) {
@@ -63,7 +63,7 @@ LoweredValues lower_cubic(Operation& op) {
   const auto width = op.in(0).dims.size(2);
   const auto fits = [](std::int64_t n) { return n >= 1 && n <= kCubicSizeMax; };
   if (!size || size->size() != 2 || !fits(height) || !fits(width) || !fits((*size)[0]) || !fits((*size)[1])) {
-    return does_not_lower("of images whose size is free or above 8192");
+    return does_not_lower("of images whose size is free or above 2048");
   }
   const bool centred = op.flag("half_pixel_centers");
   const bool aligned = op.flag("align_corners");

@@ -237,7 +237,8 @@ LoweredValues lower_range(Operation& op) {
   const auto first = start.known_int();
   const auto limit = op.in(1).known_int();
   const auto step = op.in(2).known_int();
-  if (first && limit && step && *step != 0) {
+  const auto small = [](const auto& value) { return value && *value > -kSizeMax && *value < kSizeMax; };
+  if (small(first) && small(limit) && small(step) && *step != 0) {
     std::vector<std::int64_t> values;
     for (auto at = *first; *step > 0 ? at < *limit : at > *limit; at += *step) {
       values.push_back(at);

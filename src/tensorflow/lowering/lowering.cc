@@ -35,6 +35,13 @@ bool has_effect(const std::string& operation) {
                      [&](auto prefix) { return operation.compare(0, prefix.size(), prefix) == 0; });
 }
 
+/// Operations that are run for their effect on the run alone.
+bool only_checks(const std::string& operation) {
+  static constexpr std::array kNames = std::to_array<std::string_view>(
+      {"NoOp", "Assert", "PartitionedCall", "StatefulPartitionedCall", "Print", "PrintV2", "StringFormat"});
+  return std::find(kNames.begin(), kNames.end(), operation) != kNames.end();
+}
+
 }  // namespace
 
 Build& build_of(Lowering& lowering) { return lowering.build(); }
@@ -81,6 +88,8 @@ Result<Value> Lowering::value(Output wanted) {
 }
 
 Status Lowering::ask_for_inputs(const Output& output, std::vector<Task>& tasks) {
+  // The way back of a loop of TF1, which does not lower.
+  if (output.node->op() == "NextIteration" || output.node->op() == "RefNextIteration") return {};
   // Inputs of what does not lower at all are still walked: more may have to be named.
   const int count = GraphView::input_count(*output.node);
   for (int i = count; i-- > 0;) {
@@ -107,11 +116,11 @@ Status Lowering::lower_node(const Output& output) {
   const auto* operation = find_lowered_operation(node.op());
   if (operation == nullptr) {
     refuse(*output.scope, node, "");
-    return {};
+    return refuse_inside(*output.scope, node);
   }
   TRY(auto inputs, inputs_of(output));
   for (const auto& input : inputs) {
-    if (input.poison) return {};
+    if (input.poison) return refuse_inside(*output.scope, node);
     const bool handle = input.dtype == tf::DT_RESOURCE || input.dtype == tf::DT_VARIANT;
     if (handle && !operation->takes_handles) {
       refuse(*output.scope, node, "of a variable or list");
@@ -120,12 +129,48 @@ Status Lowering::lower_node(const Output& output) {
   }
   Operation context(*output.scope, node, std::move(inputs), *this);
   auto result = operation->lower(context);
+  if (context.has_too_few_inputs()) {
+    return fail(Code::kInvalidArgument, "node '" + printable(output.scope->path_of(node)) + "' (" +
+                                            printable(node.op()) +
+                                            ") has too few inputs: " + std::to_string(context.count()));
+  }
   if (!result) {
-    if (result.error().code != Code::kUnimplemented) return tl::unexpected(std::move(result).error());
+    if (result.error().code != Code::kUnimplemented) {
+      return fail(result.error().code, "node '" + printable(output.scope->path_of(node)) + "' (" +
+                                           printable(node.op()) + "): " + result.error().message);
+    }
     refuse(*output.scope, node, result.error().message);
     return {};
   }
   lowered_[{output.scope, output.node}] = *std::move(result);
+  return {};
+}
+
+Status Lowering::count_constant(std::size_t size, std::size_t given) {
+  filled_bytes_ += size > given ? size - given : 0;
+  if (filled_bytes_ <= kFilledBytesMax) return {};
+  return fail(Code::kInvalidArgument, "constants that give few of their values, together above 256 MiB");
+}
+
+/// A loop or branch that is never reached, since what comes before it does not lower, may hold more to be named.
+Status Lowering::refuse_inside(const Scope& scope, const tf::NodeDef& node) {
+  std::vector<NodeKey> pending{{&scope, &node}};
+  std::unordered_set<const tf::FunctionDef*> seen;
+  while (!pending.empty()) {
+    const auto [place, outer] = pending.back();
+    pending.pop_back();
+    for (const auto& [name, value] : outer->attr()) {
+      const auto* function = graph_.find_function(value.func().name());
+      if (function == nullptr || !seen.insert(function).second) continue;
+      TRY(const auto* inner, graph_.instantiate(*place, *outer, value.func().name()));
+      for (const auto* part : inner->body().nodes) {
+        const bool known = find_lowered_operation(part->op()) != nullptr || passes_through(part->op()) ||
+                           graph_.find_function(part->op()) != nullptr || only_checks(part->op());
+        if (!known) refuse(*inner, *part, "");
+        pending.emplace_back(inner, part);
+      }
+    }
+  }
   return {};
 }
 
@@ -159,6 +204,14 @@ Status Lowering::effects_of(const NodeKey& key, std::vector<NodeKey>& pending) {
   const auto& [scope, node] = key;
   if (has_effect(node->op())) refuse(*scope, *node, "changes what outlives the request");
   if (node->op() == "Assert") left_out_checks_ = true;
+  if (node->op() == "Merge") {
+    // What stands on the side that a constant rules out is not run.
+    TRY(const auto live, graph_.resolve({scope, node, 0}));
+    if (live.node != node) {
+      if (live.node != nullptr) pending.emplace_back(live.scope, live.node);
+      return {};
+    }
+  }
   for (const auto& input : node->input()) {
     const bool control = !input.empty() && input[0] == '^';
     const auto name = split(std::string_view(input).substr(control ? 1 : 0), ':').front();

@@ -36,6 +36,10 @@ class Lowering {
   /// Errors: kInvalidArgument for a broken graph; what does not lower is a poisoned value instead.
   [[nodiscard]] Result<Value> value(Output output);
 
+  /// Counts a constant of `size` bytes of which `given` stand in the file.
+  /// Errors: kInvalidArgument when too much has been filled in.
+  [[nodiscard]] Status count_constant(std::size_t size, std::size_t given);
+
   /// Notes that `node` does not lower.
   void refuse(const Scope& scope, const tensorflow::NodeDef& node, const std::string& reason);
   /// Nodes that change variables or tables whenever the signature is run: they do not lower either.
@@ -62,6 +66,7 @@ class Lowering {
   Status ask_for_inputs(const Output& output, std::vector<Task>& tasks);
   Status lower_node(const Output& output);
   Result<std::vector<Value>> inputs_of(const Output& output);
+  Status refuse_inside(const Scope& scope, const tensorflow::NodeDef& node);
   Status effects_of(const NodeKey& key, std::vector<NodeKey>& pending);
 
   struct Refusal {
@@ -78,6 +83,7 @@ class Lowering {
   std::unordered_map<NodeKey, bool, NodeKeyHash> started_;
   std::map<std::string, Refusal> refused_;
   bool left_out_checks_ = false;
+  std::size_t filled_bytes_ = 0;
 };
 
 }  // namespace protean

@@ -29,7 +29,9 @@ Operation::Operation(const Scope& scope, const tf::NodeDef& node, std::vector<Va
 
 const Value& Operation::in(std::size_t index) const noexcept {
   static const Value kMissing;
-  return index < inputs_.size() ? inputs_[index] : kMissing;
+  if (index < inputs_.size()) return inputs_[index];
+  too_few_ = true;
+  return kMissing;
 }
 
 const tf::AttrValue* Operation::attribute(const std::string& name) const {
@@ -39,7 +41,7 @@ const tf::AttrValue* Operation::attribute(const std::string& name) const {
 
 std::int64_t Operation::integer(const std::string& name, std::int64_t otherwise) const {
   const auto* value = attribute(name);
-  return value == nullptr ? otherwise : value->i();
+  return value == nullptr ? otherwise : std::clamp(value->i(), -kSizeMax, kSizeMax);
 }
 
 bool Operation::flag(const std::string& name, bool otherwise) const {
@@ -60,7 +62,9 @@ std::string Operation::text(const std::string& name, const std::string& otherwis
 std::vector<std::int64_t> Operation::integers(const std::string& name) const {
   const auto* value = attribute(name);
   if (value == nullptr) return {};
-  return {value->list().i().begin(), value->list().i().end()};
+  std::vector<std::int64_t> values;
+  for (const auto integer : value->list().i()) values.push_back(std::clamp(integer, -kSizeMax, kSizeMax));
+  return values;
 }
 
 DType Operation::dtype(const std::string& name, DType otherwise) const {
@@ -82,15 +86,17 @@ Dims Operation::shape(const std::string& name) const {
 }
 
 Result<std::vector<std::int64_t>> Operation::constant(std::size_t index, std::string_view what) const {
-  if (auto integers = in(index).known_ints()) return *std::move(integers);
-  if (in(index).literal != nullptr && in(index).literal->elements() <= 4096) {
-    std::vector<std::int64_t> values;
-    for (std::size_t i = 0; i < in(index).literal->elements(); ++i) {
-      values.push_back(integer_at(*in(index).literal, i).value_or(0));
-    }
-    return values;
+  const auto* literal = in(index).literal.get();
+  std::vector<std::int64_t> values;
+  if (auto integers = in(index).known_ints()) {
+    values = *std::move(integers);
+  } else if (literal != nullptr && is_integer(literal->dtype) && literal->elements() <= 4096) {
+    for (std::size_t i = 0; i < literal->elements(); ++i) values.push_back(integer_at(*literal, i).value_or(0));
+  } else {
+    return does_not_lower(std::string(what) + " that is not constant");
   }
-  return does_not_lower(std::string(what) + " that is not constant");
+  for (auto& value : values) value = std::clamp(value, -kSizeMax, kSizeMax);
+  return values;
 }
 
 Result<std::size_t> Operation::rank(std::size_t index) const {

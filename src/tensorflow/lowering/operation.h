@@ -31,8 +31,9 @@ class Operation {
   [[nodiscard]] const std::string& type() const noexcept { return node_.op(); }
 
   [[nodiscard]] std::size_t count() const noexcept { return inputs_.size(); }
-  /// An input, or a value of DT_INVALID past the last one (which is refused before it does harm).
+  /// An input; past the last one a value of DT_INVALID, and the node is refused afterwards.
   [[nodiscard]] const Value& in(std::size_t index) const noexcept;
+  [[nodiscard]] bool has_too_few_inputs() const noexcept { return too_few_; }
   [[nodiscard]] const std::vector<Value>& inputs() const noexcept { return inputs_; }
 
   [[nodiscard]] const tensorflow::AttrValue* attribute(const std::string& name) const;
@@ -56,6 +57,7 @@ class Operation {
   std::vector<Value> inputs_;
   Lowering& lowering_;
   Build& build_;
+  mutable bool too_few_ = false;
 };
 
 using LoweredValues = Result<std::vector<Value>>;

@@ -14,8 +14,10 @@ std::string operations_page() {
       "A SavedModel is served without TensorFlow when every operation that the signature needs is in this list. One "
       "that\n"
       "is not is named when the model is loaded, together with all others and the nodes where they are. Functions are\n"
-      "inlined; `Identity`, `IdentityN`, `StopGradient`, `PreventGradient`, `Snapshot`, `EnsureShape` and\n"
-      "`CheckNumerics` pass their input on. `Assert` and other operations that only check are left out.\n\n"
+      "inlined; `Identity`, `IdentityN`, `StopGradient`, `PreventGradient`, `Snapshot`, `EnsureShape`,\n"
+      "`CheckNumerics`, `Switch` and a `PlaceholderWithDefault` that is not fed pass their input on. `Assert` and "
+      "other\n"
+      "operations that only check are left out.\n\n"
       "This page is written by `build/dev/tests/tensorflow_probe operations`; a test compares them. It has " +
       std::to_string(count) + " operations.\n";
   for (const auto& group : lowered_operations()) {

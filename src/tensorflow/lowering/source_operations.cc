@@ -14,6 +14,7 @@ LoweredValues lower_constant(Operation& op) {
   const auto* value = op.attribute("value");
   if (value == nullptr) return fail(Code::kInvalidArgument, "a constant without a value");
   TRY(auto literal, read_literal(value->tensor(), op.node().name()));
+  TRY_STATUS(op.lowering().count_constant(literal.bytes.size(), value->tensor().ByteSizeLong()));
   return one(Value::of(std::make_shared<const Literal>(std::move(literal))));
 }
 
@@ -58,8 +59,6 @@ LoweredValues lower_initialised(Operation&) {
   return one(Value::of(std::make_shared<const Literal>(scalar_literal(tf::DT_BOOL, 1))));
 }
 
-LoweredValues lower_default(Operation& op) { return one(op.in(0)); }
-
 LoweredValues lower_placeholder(Operation&) { return does_not_lower("an input that the signature does not have"); }
 
 constexpr std::array kOperations = std::to_array<LoweredOperation>({
@@ -70,7 +69,6 @@ constexpr std::array kOperations = std::to_array<LoweredOperation>({
     {"MutableHashTable", lower_resource},
     {"MutableHashTableV2", lower_resource},
     {"Placeholder", lower_placeholder, "as an input of the signature"},
-    {"PlaceholderWithDefault", lower_default},
     {"ReadVariableOp", lower_read, "", true},
     {"ResourceGather", lower_gather_variable, "without batch_dims", true},
     {"VarHandleOp", lower_resource},

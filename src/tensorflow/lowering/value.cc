@@ -12,6 +12,11 @@ bool Dims::known() const noexcept {
   return ranked && std::all_of(sizes.begin(), sizes.end(), [](auto size) { return size >= 0; });
 }
 
+Dims Dims::bounded() && noexcept {
+  for (auto& size : sizes) size = size < 0 || size > kSizeMax ? -1 : size;
+  return std::move(*this);
+}
+
 Dims broadcast(const Dims& a, const Dims& b) {
   if (!a.ranked || !b.ranked) return Dims::any();
   const auto& longer = a.rank() >= b.rank() ? a.sizes : b.sizes;

@@ -20,15 +20,20 @@ namespace protean {
 
 using DType = tensorflow::DataType;
 
+/// Sizes and attributes above this are not believed.
+inline constexpr std::int64_t kSizeMax = std::int64_t{1} << 40U;
+
 /// Dimensions as far as they are known: -1 for a free one; `ranked` false when not even their number is known.
 struct Dims {
   bool ranked = false;
   Shape sizes;
 
-  static Dims of(Shape sizes) { return {true, std::move(sizes)}; }
+  static Dims of(Shape sizes) { return Dims{true, std::move(sizes)}.bounded(); }
   static Dims any() { return {}; }
   static Dims any_of(std::size_t rank) { return {true, Shape(rank, -1)}; }
 
+  /// Sizes that no tensor has become free ones, so that arithmetic on sizes cannot overflow.
+  [[nodiscard]] Dims bounded() && noexcept;
   [[nodiscard]] std::size_t rank() const noexcept { return sizes.size(); }
   [[nodiscard]] bool known() const noexcept;
   [[nodiscard]] bool scalar() const noexcept { return ranked && sizes.empty(); }

@@ -8,7 +8,7 @@
 namespace protean {
 namespace {
 
-constexpr std::int64_t kExtentMax = std::int64_t{1} << 31U;
+constexpr std::int64_t kExtentMax = std::int64_t{1} << 20U;
 
 /// Entries of the dimensions of space out of a list of one for every dimension.
 Result<std::vector<std::int64_t>> of_space(std::vector<std::int64_t> all, std::size_t rank, bool channels_last) {

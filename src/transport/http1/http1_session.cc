@@ -190,7 +190,11 @@ void Http1Session::complete() {
 Result<Slice> Http1Session::take_body() {
   Slice body = std::move(*body_).share();
   if (!coding_ || body.empty()) return body;
-  return decode_body(*coding_, body, context_.limits.body_bytes_max, &body_->reservation());
+  auto decoded = decode_body(*coding_, body, context_.limits.body_bytes_max, &body_->reservation());
+  // TensorFlow Serving goes on without a body that it cannot inflate.
+  const bool broken = !decoded && decoded.error().code == Code::kInvalidArgument;
+  if (broken && host_.dialect() == Dialect::kTensorflowServing) return Slice{};
+  return decoded;
 }
 
 void Http1Session::dispatch(RequestHead head, Slice body) {
