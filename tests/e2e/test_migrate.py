@@ -12,6 +12,7 @@ import grpc
 import pytest
 from harness.grpc_stub import channel, message_class, unary
 from harness.migration import Client, Load, Migration, OldServer, make_saved_models
+from harness.tensorflow import interpreter
 from harness.wait import wait_until
 
 _ROWS = [1.0, 2.5, -3.0]
@@ -316,15 +317,20 @@ def test_the_control_listener_refuses_what_it_does_not_know(sides, migrate):
 
 
 def test_our_own_server_answers_like_tensorflow(tmp_path, migrate, start_server):
-    """The same SavedModel here and there. REST predictions are the same to the byte."""
+    """The same SavedModel here and there. REST predictions and results are the same to the byte."""
     folder = make_saved_models(tmp_path / "models", "half_plus_two")
     old = OldServer(tmp_path / "old", models={"half_plus_two": folder / "half_plus_two" / "00000001"})
-    own = start_server(folder)
+    own = start_server(folder, "--python", interpreter())
     migration = migrate(old, _Own(own.url, own.authority), "--fail-on-difference")
     client = migration.client
     numbers = [[1.0], [0.1], [-3e7], [1e-9], [float("inf")], [123456.789]]
     client.predict_rest("half_plus_two", numbers)
     client.predict_grpc("half_plus_two", numbers)
+    body = {"signature_name": "regress_x_to_y", "examples": [{"x": 1.5}, {"x": 2.25}]}
+    client.http("/v1/models/half_plus_two:regress", body)
+    regress = client.examples("RegressionRequest", "half_plus_two", [1.5, 2.25])
+    regress.model_spec.signature_name = "regress_x_to_y"
+    client.call("PredictionService", "Regress", regress)
     client.call("ModelService", "GetModelStatus", client.model_request("GetModelStatusRequest", "half_plus_two"))
     client.predict_rest("nobody", [1.0])
     with pytest.raises(grpc.RpcError):
@@ -335,7 +341,7 @@ def test_our_own_server_answers_like_tensorflow(tmp_path, migrate, start_server)
     assert figures["total"]["different"] == 0, json.dumps(figures["examples"], indent=1)
     rows = rows_of(figures)
     assert found(rows.pop(("half_plus_two", "REST status"))) <= {"equal", "formatting_only"}
-    assert len(rows) == 5
+    assert len(rows) == 7
     assert all(found(row) == {"equal"} for row in rows.values()), figures["examples"]
     assert migration.stop() == 0
 
