@@ -138,6 +138,7 @@ TEST(JsonPredict, FindsTheSignatureNameWhereverItStands) {
   EXPECT_EQ(find_signature_name(body_of(R"({"x_y": "signature_name"})")), "");
   EXPECT_EQ(find_signature_name(body_of(R"({"signature_name": 1)")), "");
   EXPECT_EQ(find_signature_name(body_of("")), "");
+  EXPECT_EQ(find_signature_name(body_of("{\"_\\")), "");
 }
 
 }  // namespace
