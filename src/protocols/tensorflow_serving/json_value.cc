@@ -125,10 +125,11 @@ std::string JsonValue::string() const {
   return out;
 }
 
-std::size_t JsonValue::size() const noexcept {
+JsonExtent JsonValue::extent() const noexcept {
+  JsonElements at(*this);
   std::size_t count = 0;
-  for (JsonElements at(*this); at; at.next()) ++count;
-  return count;
+  for (; at; at.next()) ++count;
+  return {count, rest_.size() - at.rest().size() + 1};
 }
 
 std::optional<JsonValue> JsonValue::find(std::string_view name) const {
