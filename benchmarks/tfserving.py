@@ -122,9 +122,10 @@ def sample(paths, server, request, seconds):
     return {"cpu_us": server.cpu().since(before) / 1000 / turn["requests"], "p50_us": turn["p50_us"]}
 
 
-def served(paths, options, models, library, seconds, turns):
+def served(paths, options, models, library):
     """{model: {way: medians}}: all ways in turns, so that the machine's moods are shared."""
     found = {}
+    seconds, turns = (0.3, 3) if options.quick else (1.0, 9)
     with ModelServer(paths, options.binary.resolve(), models, library) as server:
         sent = {model: requests_of(model) for model in SHAPES}
         taken = {(model, way): [] for model, (ways, _) in sent.items() for way in ways}
@@ -206,7 +207,7 @@ def main():
                        capture_output=True, timeout=300)
         costs = json_costs(options)
         bare = {model: bare_session(options, models, library, model) for model in SHAPES}
-        found, rest_bytes = served(paths, options, models, library, 0.3 if options.quick else 1.0, 3 if options.quick else 9)
+        found, rest_bytes = served(paths, options, models, library)
     rows = json_rows(costs)
     machine = measure.machine()
     facts = (f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; TensorFlow's C library of "

@@ -29,8 +29,8 @@ tl::unexpected<Error> no_plain_tensor(const SavedModelSignature& signature, cons
 /// One signature on its way.
 class SignatureLowering {
  public:
-  SignatureLowering(const SavedModelSignature& signature, GraphView& graph, SavedState& state)
-      : signature_(signature), graph_(graph), lowering_(graph, state) {}
+  SignatureLowering(const SavedModelSignature& signature, InputShapes shapes, GraphView& graph, SavedState& state)
+      : signature_(signature), shapes_(shapes), graph_(graph), lowering_(graph, state) {}
 
   Result<LoweredModel> lower() {
     TRY_STATUS(add_inputs());
@@ -45,13 +45,17 @@ class SignatureLowering {
   }
 
  private:
+  [[nodiscard]] Dims wanted_dims(const SavedModelTensor& tensor) const {
+    return shapes_ == InputShapes::kFree ? Dims::any() : dims_of(tensor);
+  }
+
   Status add_inputs() {
     for (const auto& tensor : signature_.inputs) {
       const auto dtype = static_cast<DType>(tensor.dtype);
       if (tensor.node.empty() || onnx_type(dtype) == 0) return no_plain_tensor(signature_, tensor);
       TRY(const auto output, graph_.find(tensor.node));
       graph_.stop_at(output);
-      lowering_.bind(output, lowering_.emitter().add_input(tensor.key, dtype, dims_of(tensor)));
+      lowering_.bind(output, lowering_.emitter().add_input(tensor.key, dtype, wanted_dims(tensor)));
     }
     return {};
   }
@@ -63,7 +67,7 @@ class SignatureLowering {
       TRY(const auto output, graph_.find(tensor.node));
       TRY(auto value, lowering_.value(output));
       if (!value.poison && onnx_type(value.dtype) == 0) return no_plain_tensor(signature_, tensor);
-      value.dims = merged(value.dims, dims_of(tensor));
+      if (shapes_ == InputShapes::kDeclared) value.dims = merged(value.dims, dims_of(tensor));
       values.push_back(std::move(value));
     }
     if (lowering_.refused()) return {};
@@ -85,6 +89,7 @@ class SignatureLowering {
   }
 
   const SavedModelSignature& signature_;
+  const InputShapes shapes_;
   GraphView& graph_;
   Lowering lowering_;
   std::vector<std::string> notes_;
@@ -100,7 +105,7 @@ std::string names_of(const tf::MetaGraphDef& meta) {
 }  // namespace
 
 Result<LoweredModel> lower_meta_graph(const std::filesystem::path& folder, const MetaGraph& meta,
-                                      const std::string& signature) {
+                                      const std::string& signature, InputShapes shapes) {
   const auto found = meta.def().signature_def().find(signature);
   if (found == meta.def().signature_def().end()) {
     return fail(Code::kNotFound, "signature '" + printable(signature) + "', expected one of: " + names_of(meta.def()));
@@ -108,13 +113,13 @@ Result<LoweredModel> lower_meta_graph(const std::filesystem::path& folder, const
   const auto described = describe_signature(signature, found->second);
   GraphView graph(meta.def().graph_def());
   TRY(auto state, SavedState::open(folder, meta.def(), graph));
-  return SignatureLowering(described, graph, state).lower();
+  return SignatureLowering(described, shapes, graph, state).lower();
 }
 
 Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder, const std::vector<std::string>& tags,
-                                       const std::string& signature) {
+                                       const std::string& signature, InputShapes shapes) {
   TRY(const auto meta, MetaGraph::read(folder, tags));
-  return lower_meta_graph(folder, meta, signature);
+  return lower_meta_graph(folder, meta, signature, shapes);
 }
 
 }  // namespace protean

@@ -19,16 +19,20 @@ struct LoweredModel {
 
 class MetaGraph;
 
+/// kDeclared: inputs have the shapes that the signature says.  kFree: any; fewer graphs lower so.
+enum class InputShapes : unsigned char { kDeclared, kFree };
+
 /// Lowers `signature` of the meta graph with `tags`. Nothing outside `folder` is read.
 /// Errors: kUnimplemented naming every operation that does not lower (`operations that do not lower: Foo (node a/b),
 /// Bar (3 nodes, first c)`), kNotFound without the file, the tags or the signature, kInvalidArgument for broken files,
 /// kResourceExhausted when the ModelProto would exceed 2 GiB.  Thread-safe.
 [[nodiscard]] Result<LoweredModel> lower_saved_model(const std::filesystem::path& folder,
-                                                     const std::vector<std::string>& tags,
-                                                     const std::string& signature);
+                                                     const std::vector<std::string>& tags, const std::string& signature,
+                                                     InputShapes shapes = InputShapes::kDeclared);
 
 /// The same for a file that has been read already; checkpoint and assets are looked for in `folder`.
 [[nodiscard]] Result<LoweredModel> lower_meta_graph(const std::filesystem::path& folder, const MetaGraph& meta,
-                                                    const std::string& signature);
+                                                    const std::string& signature,
+                                                    InputShapes shapes = InputShapes::kDeclared);
 
 }  // namespace protean

@@ -109,7 +109,7 @@ def test_a_file_of_models_is_read_again_when_it_changes(family: Path, tmp_path: 
         assert predictions(server, "two") == [3.5, 4.0, 5.5]
         config.write_text("model_config_list { config { nme: 3 } }")
         wait_until(lambda: server.log_lines("model configuration"), "the complaint")
-        assert "models.config:1:30" in server.log_lines("model configuration")[-1]["reason"]
+        assert "models.config:1:33" in server.log_lines("model configuration")[-1]["reason"]
         assert predictions(server, "new") == [2.5, 3.0, 4.5]
 
 
@@ -173,8 +173,8 @@ def test_grpc_speaks_tls_and_asks_for_certificates(family: Path, tmp_path: Path)
         secure = Curl(f"https://127.0.0.1:{server.grpc_port}", certificate)
         reply = secure.get("/v1/models/m", "--cert", str(client), "--key", str(client_key))
         assert reply.status == 200
-        with pytest.raises(Exception):
-            secure.get("/v1/models/m")
+        refused = secure.get("/v1/models/m")
+        assert refused.status == 0 and refused.exit_code != 0
 
 
 def test_wrong_command_lines_end_as_the_original_does(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_import_writes_a_configuration_that_serves_the_same(family: Path, tmp_pa
     for line in (
         "unsupported   model_config_list.config[1].logging_config",
         "mapped        model_config_list.config[0].version_labels[0]",
-        "mapped        max_batch_size = { value: 16 }",
+        "mapped        max_batch_size = value: 16",
         "approximated  num_batch_threads",
         "unsupported   --xla_cpu_compilation_enabled",
         "mapped        prometheus_config.path",

@@ -7,6 +7,7 @@ ADDRESS EXAMPLES_ADDRESS EMPTY_ADDRESS MODEL_FOLDER: prints one JSON object, fro
 
 import json
 import sys
+import time
 
 import grpc
 import numpy as np
@@ -126,7 +127,7 @@ class Calls:
         return self._prediction.Predict(predict_request("identity_fp32", {"x": np.int32([1])}), timeout=_SECONDS)
 
     def failing_model(self) -> object:
-        return self._prediction.Predict(predict_request("fails_at_run", {"x": np.float32([1])}), timeout=_SECONDS)
+        return self._prediction.Predict(predict_request("fails_at_run", {"index": np.int64([100])}), timeout=_SECONDS)
 
     def metadata(self) -> dict:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -186,11 +187,18 @@ class Calls:
         del models.config[:]
         request.config.model_config_list.SetInParent()
         model.HandleReloadConfigRequest(request, timeout=_SECONDS)
-        try:
-            prediction.Predict(predict_request("given", {}), timeout=_SECONDS)
-        except grpc.RpcError as error:
-            report.append(error.details())
+        report.append(self._end_of(prediction, predict_request("given", {"x": np.float32([4])})))
         return report
+
+    def _end_of(self, prediction: prediction_service_pb2_grpc.PredictionServiceStub, request: object) -> str:
+        """What is said once the model is gone: a reload returns when new models are there, old ones go after that."""
+        until = time.monotonic() + _SECONDS
+        while time.monotonic() < until:
+            try:
+                prediction.Predict(request, timeout=_SECONDS)
+            except grpc.RpcError as error:
+                return error.details()
+        return "still there"
 
     def reload_of_a_relative_path(self) -> object:
         request = model_management_pb2.ReloadConfigRequest()

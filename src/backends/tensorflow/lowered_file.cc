@@ -85,11 +85,12 @@ std::string joined(const std::vector<std::string>& notes) {
 }  // namespace
 
 Result<std::string> lowered_key(const fs::path& folder, const std::vector<std::string>& tags,
-                                const std::string& signature) {
+                                const std::string& signature, InputShapes shapes) {
   Sha256 digest;
   digest.add_part(kLowering);
   for (const auto& tag : tags) digest.add_part(tag);
   digest.add_part(signature);
+  if (shapes == InputShapes::kFree) digest.add_part("free");
   TRY_STATUS(add_file(digest, folder / "saved_model.pb"));
   for (const char* part : {"variables", "assets"}) {
     TRY(const auto files, files_in(folder / part));

@@ -48,9 +48,9 @@ class LoweredFiles {
   const std::uint64_t bytes_max_;
 };
 
-/// 64 hexadecimal digits over every file of the SavedModel, `tags`, the name of the signature and the version of the
-/// lowering. Errors: those of reading.
+/// 64 hexadecimal digits over every file of the SavedModel, `tags`, the name of the signature, `shapes` and the version
+/// of the lowering. Errors: those of reading.
 [[nodiscard]] Result<std::string> lowered_key(const std::filesystem::path& folder, const std::vector<std::string>& tags,
-                                              const std::string& signature);
+                                              const std::string& signature, InputShapes shapes);
 
 }  // namespace protean

@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "backends/tensorflow/declared_model.h"
@@ -13,6 +16,9 @@
 
 namespace protean {
 namespace {
+
+/// A graph is lowered a second time, for inputs of any shape, unless the first takes more than this.
+constexpr std::uint64_t kFreeBytesMax = 1 << 20;
 
 /// Places of the SavedModel's inputs and outputs among those of the ONNX model.
 struct Places {
@@ -35,10 +41,23 @@ Result<std::vector<std::size_t>> match(const std::vector<TensorSpec>& ours, cons
   return places;
 }
 
+/// An ONNX model and where the function's tensors are in it.
+struct Lowered {
+  std::shared_ptr<Model> onnx;
+  Places places;
+};
+
+bool has_declared_shape(const Tensor& tensor, const TensorSpec& spec) {
+  return spec.any_rank || std::ranges::equal(tensor.shape, spec.shape, [](std::int64_t found, std::int64_t expected) {
+           return expected < 0 || found == expected;
+         });
+}
+
+/// `free`: the same for inputs of any shape, where the graph lowers so.
 class LoweredFunction final : public Model {
  public:
-  LoweredFunction(std::shared_ptr<Model> onnx, PlannedFunction function, Places places)
-      : onnx_(std::move(onnx)), function_(std::move(function)), places_(std::move(places)) {}
+  LoweredFunction(Lowered declared, std::optional<Lowered> free, PlannedFunction function)
+      : declared_(std::move(declared)), free_(std::move(free)), function_(std::move(function)) {}
 
   [[nodiscard]] const Signature& signature() const noexcept override { return function_.signature; }
   [[nodiscard]] ModelMemory memory() const noexcept override { return memory_; }
@@ -46,17 +65,18 @@ class LoweredFunction final : public Model {
   [[nodiscard]] std::vector<std::unique_ptr<Model>> take_functions() override { return std::move(others_); }
 
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    const Lowered& lowered = free_ && !has_declared_shapes(request) ? *free_ : declared_;
     std::vector<const Tensor*> inputs(request.inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      inputs[places_.inputs[i]] = request.inputs[i] == nullptr ? &function_.defaults[i] : request.inputs[i];
+      inputs[lowered.places.inputs[i]] = request.inputs[i] == nullptr ? &function_.defaults[i] : request.inputs[i];
     }
     std::vector<std::size_t> outputs;
     outputs.reserve(request.outputs.size());
-    for (const auto output : request.outputs) outputs.push_back(places_.outputs[output]);
+    for (const auto output : request.outputs) outputs.push_back(lowered.places.outputs[output]);
     RunRequest inner = request;
     inner.inputs = inputs;
     inner.outputs = outputs;
-    return onnx_->run(inner);
+    return lowered.onnx->run(inner);
   }
 
   void add_other(std::unique_ptr<Model> model) { others_.push_back(std::move(model)); }
@@ -66,9 +86,17 @@ class LoweredFunction final : public Model {
   }
 
  private:
-  const std::shared_ptr<Model> onnx_;
+  [[nodiscard]] bool has_declared_shapes(const RunRequest& request) const {
+    for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+      const auto* input = request.inputs[i];
+      if (input != nullptr && !has_declared_shape(*input, function_.signature.inputs[i])) return false;
+    }
+    return true;
+  }
+
+  const Lowered declared_;
+  const std::optional<Lowered> free_;
   const PlannedFunction function_;
-  const Places places_;
   ModelMemory memory_;
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Model>> others_;
@@ -80,12 +108,13 @@ class Lowering {
   explicit Lowering(const LoweringPlan& plan) : plan_(plan) {}
 
   Result<std::unique_ptr<LoweredFunction>> make(PlannedFunction function) {
-    TRY(auto onnx, model_of(function));
-    Places places;
-    for (auto& input : function.signature.inputs) input.any_shape = false;  // it was lowered for these
-    TRY(places.inputs, match(function.signature.inputs, onnx->signature().inputs));
-    TRY(places.outputs, match(function.signature.outputs, onnx->signature().outputs));
-    return std::make_unique<LoweredFunction>(std::move(onnx), std::move(function), std::move(places));
+    TRY(auto declared, lower(function, InputShapes::kDeclared));
+    std::optional<Lowered> free;
+    if (largest_bytes_ <= kFreeBytesMax) {
+      if (auto lowered = lower(function, InputShapes::kFree)) free = *std::move(lowered);
+    }
+    for (auto& input : function.signature.inputs) input.any_shape = free.has_value();
+    return std::make_unique<LoweredFunction>(std::move(declared), std::move(free), std::move(function));
   }
 
   [[nodiscard]] const ModelMemory& memory() const noexcept { return memory_; }
@@ -105,18 +134,26 @@ class Lowering {
     return text;
   }
 
-  Result<std::shared_ptr<Model>> model_of(const PlannedFunction& function) {
-    auto& known = models_[tensors_of(function)];
+  Result<Lowered> lower(const PlannedFunction& function, InputShapes shapes) {
+    Lowered lowered;
+    TRY(lowered.onnx, model_of(function, shapes));
+    TRY(lowered.places.inputs, match(function.signature.inputs, lowered.onnx->signature().inputs));
+    TRY(lowered.places.outputs, match(function.signature.outputs, lowered.onnx->signature().outputs));
+    return lowered;
+  }
+
+  Result<std::shared_ptr<Model>> model_of(const PlannedFunction& function, InputShapes shapes) {
+    auto& known = models_[{tensors_of(function), shapes}];
     if (known == nullptr) {
-      TRY(known, load(function.signature.function));
+      TRY(known, load(function.signature.function, shapes));
     }
     return known;
   }
 
-  Result<std::shared_ptr<Model>> load(const std::string& signature) {
+  Result<std::shared_ptr<Model>> load(const std::string& signature, InputShapes shapes) {
     const auto& tags = plan_.facts->tags;
-    TRY(const auto key, lowered_key(plan_.files->path, tags, signature));
-    const auto lower = [&] { return lower_saved_model(plan_.files->path, tags, signature); };
+    TRY(const auto key, lowered_key(plan_.files->path, tags, signature, shapes));
+    const auto lower = [&] { return lower_saved_model(plan_.files->path, tags, signature, shapes); };
     TRY(auto file, plan_.lowered->get(key, lower));
     auto model = load_file(file);
     if (!model && file.from_cache) {
@@ -125,8 +162,11 @@ class Lowering {
       model = load_file(file);
     }
     if (!model) return tl::unexpected<Error>(std::move(model).error());
-    notes_.push_back(fmt::format("signature '{}' {}", printable(signature),
-                                 file.from_cache ? "lowered earlier, from the cache" : "lowered to ONNX"));
+    std::error_code unknown;
+    largest_bytes_ = std::max<std::uint64_t>(largest_bytes_, std::filesystem::file_size(file.path, unknown));
+    notes_.push_back(fmt::format("signature '{}' {}{}", printable(signature),
+                                 file.from_cache ? "lowered earlier, from the cache" : "lowered to ONNX",
+                                 shapes == InputShapes::kFree ? ", for inputs of other shapes" : ""));
     for (auto& note : file.notes) notes_.push_back(std::move(note));
     for (auto& note : (*model)->load_notes()) notes_.push_back(std::move(note));
     const auto used = (*model)->memory();
@@ -141,7 +181,8 @@ class Lowering {
   }
 
   const LoweringPlan& plan_;
-  std::map<std::string, std::shared_ptr<Model>> models_;
+  std::map<std::pair<std::string, InputShapes>, std::shared_ptr<Model>> models_;
+  std::uint64_t largest_bytes_ = 0;  // of the lowered files so far
   std::vector<std::string> notes_;
   ModelMemory memory_;
 };

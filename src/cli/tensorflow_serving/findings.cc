@@ -4,23 +4,17 @@
 #include "cli/tensorflow_serving/findings.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
-#include <google/protobuf/text_format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/text.h"
+#include "protocols/tensorflow_serving/config_text.h"
 
 namespace protean {
 namespace {
 
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-
 constexpr std::size_t kValueBytesMax = 120;
-constexpr int kNestingMax = 64;
 
 struct Rule {
   std::string_view name;
@@ -128,58 +122,6 @@ const Rule* find_rule(const Rules& rules, std::string_view name) noexcept {
   return found == rules.end() ? nullptr : &*found;
 }
 
-std::string value_of(const Message& message, const FieldDescriptor& field, int index) {
-  std::string text;
-  google::protobuf::TextFormat::Printer printer;
-  printer.SetSingleLineMode(true);
-  printer.PrintFieldValueToString(message, &field, index, &text);
-  return printable(trim(text), kValueBytesMax);
-}
-
-/// Keys and certificates are nobody's to read in a list.
-bool is_secret(const FieldDescriptor& field) {
-  return field.containing_type()->name() == "SSLConfig" && field.name() != "client_verify";
-}
-
-class Walk {
- public:
-  Walk(std::string_view source, std::vector<Finding>& out) : source_(source), out_(out) {}
-
-  void message(const Message& message, const std::string& prefix, int depth) {
-    std::vector<const FieldDescriptor*> fields;
-    message.GetReflection()->ListFields(message, &fields);
-    for (const auto* field : fields) {
-      if (!field->is_repeated()) {
-        one(message, *field, -1, prefix + field->name(), depth);
-        continue;
-      }
-      const int count = message.GetReflection()->FieldSize(message, field);
-      for (int i = 0; i < count; ++i) one(message, *field, i, fmt::format("{}{}[{}]", prefix, field->name(), i), depth);
-    }
-  }
-
- private:
-  void one(const Message& message, const FieldDescriptor& field, int index, const std::string& path, int depth) {
-    const std::string name = field.containing_type()->name() + "." + field.name();
-    const Rule* rule = find_rule(kFieldRules, name);
-    const bool inner = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    if (rule == nullptr && inner && depth < kNestingMax) {
-      const auto* reflection = message.GetReflection();
-      const Message& below =
-          index < 0 ? reflection->GetMessage(message, &field) : reflection->GetRepeatedMessage(message, &field, index);
-      const std::size_t before = out_.size();
-      this->message(below, path + ".", depth + 1);
-      if (out_.size() > before) return;
-    }
-    const std::string value = is_secret(field) ? "(PEM)" : value_of(message, field, index);
-    out_.push_back({std::string(source_), path, value, rule == nullptr ? Fate::kUnsupported : rule->fate,
-                    rule == nullptr ? "no counterpart here" : std::string(rule->remark)});
-  }
-
-  const std::string_view source_;
-  std::vector<Finding>& out_;
-};
-
 }  // namespace
 
 std::string_view fate_name(Fate fate) noexcept {
@@ -204,9 +146,15 @@ std::vector<Finding> flag_findings(const ModelServerFlags& flags) {
   return findings;
 }
 
-std::vector<Finding> message_findings(const Message& message, std::string_view source) {
+std::vector<Finding> message_findings(const google::protobuf::Message& message, std::string_view source) {
   std::vector<Finding> findings;
-  Walk(source, findings).message(message, "", 0);
+  const auto known = [](std::string_view name) { return find_rule(kFieldRules, name) != nullptr; };
+  for (auto& field : tfserving::config_fields(message, known)) {
+    const Rule* rule = find_rule(kFieldRules, field.name);
+    findings.push_back({std::string(source), std::move(field.path), std::move(field.value),
+                        rule == nullptr ? Fate::kUnsupported : rule->fate,
+                        rule == nullptr ? "no counterpart here" : std::string(rule->remark)});
+  }
   return findings;
 }
 

@@ -18,6 +18,7 @@
 #include "cli/stop_signals.h"
 #include "cli/tensorflow_serving/text_files.h"
 #include "cli/tensorflow_serving/translation.h"
+#include "protocols/tensorflow_serving/config_text.h"
 
 namespace protean {
 namespace {
@@ -136,7 +137,7 @@ void announce(const ModelServerFlags& flags) {
 }
 
 void read_models_again(Server& server, const Translation& translation, std::string& last) {
-  auto text = read_whole_file(translation.config_file, kTextMessageBytesMax);
+  auto text = read_whole_file(translation.config_file, tfserving::kConfigTextBytesMax);
   if (text && *text == last) return;
   std::vector<Finding> findings;
   auto models = read_model_config_list(translation.config_file, findings);
@@ -152,7 +153,7 @@ void read_models_again(Server& server, const Translation& translation, std::stri
 void serve_until_stopped(Server& server, const Translation& translation, std::chrono::seconds every,
                          StopSignals& signals) {
   if (every <= every.zero() || translation.config_file.empty()) return signals.wait();
-  std::string last = read_whole_file(translation.config_file, kTextMessageBytesMax).value_or("");
+  std::string last = read_whole_file(translation.config_file, tfserving::kConfigTextBytesMax).value_or("");
   while (!signals.wait_for(every)) read_models_again(server, translation, last);
 }
 

@@ -215,6 +215,9 @@ class Translator {
     const std::int64_t wait_us = std::clamp<std::int64_t>(flags_.load_retry_interval_micros, 1000, 86'400'000'000);
     entry.retries->wait_first = entry.retries->wait_max = std::chrono::microseconds(wait_us);
     entry.warm_up.emplace();
+    // Models that remember would notice made-up requests.
+    entry.warm_up->generated_runs = 0;
+    entry.warm_up->replayed_max = 0;
     entry.warm_up->recorded = flags_.enable_model_warmup;
     entry.warm_up->recorded_runs =
         static_cast<std::uint32_t>(std::clamp(flags_.num_request_iterations_for_warmup, 1, 1000));

@@ -7,8 +7,8 @@
 
 #include <fstream>
 
-#include "cli/tensorflow_serving/text_files.h"
 #include "proto/tensorflow_serving_config.pb.h"
+#include "protocols/tensorflow_serving/config_text.h"
 #include "serving/temporary_folder.h"
 
 namespace protean {
@@ -207,9 +207,9 @@ TEST(TextMessages, NestingIsBounded) {
   std::string text;
   for (int i = 0; i < 5000; ++i) text += "model_config_list { config { logging_config { ";
   tensorflow::serving::ModelServerConfig config;
-  EXPECT_FALSE(parse_text_message(text, "deep", config));
-  EXPECT_FALSE(parse_text_message("model_config_list {", "open", config));
-  EXPECT_TRUE(parse_text_message("# nothing\n", "empty", config));
+  EXPECT_FALSE(tfserving::parse_config_text(text, "deep", config));
+  EXPECT_FALSE(tfserving::parse_config_text("model_config_list {", "open", config));
+  EXPECT_TRUE(tfserving::parse_config_text("# nothing\n", "empty", config));
 }
 
 }  // namespace

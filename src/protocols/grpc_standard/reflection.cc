@@ -24,12 +24,9 @@ namespace reflection = grpc::reflection::v1;
 namespace protobuf = google::protobuf;
 
 constexpr std::array<std::string_view, 6> kServices = {
-    "inference.GRPCInferenceService",
-    "tensorflow.serving.PredictionService",
-    "tensorflow.serving.ModelService",
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
+    "inference.GRPCInferenceService",      "tensorflow.serving.PredictionService",
+    "tensorflow.serving.ModelService",     "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
 };
 
 /// The files that are ours, and what they import.

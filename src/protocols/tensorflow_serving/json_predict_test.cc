@@ -132,12 +132,24 @@ TEST(JsonPredict, AgreesWithItselfOnBodiesWithFaults) {
   }
 }
 
+TEST(JsonPredict, RefusesDeepListsThatWouldTakeLong) {
+  std::string wide = "NaN";
+  for (int i = 0; i < 10'000; ++i) wide += ",[1]";
+  const std::string body = "{\"inputs\":" + std::string(40, '[') + wide + std::string(40, ']') + "}";
+  const Signature floats = signature_of({{"x", DataType::kFp32}});
+  InferRequest request;
+  const auto status = read_json_predict(body_of(body), kDepth, &floats, request);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message.substr(0, 46), "Encountered list at unexpected level: 12 expec");
+}
+
 TEST(JsonPredict, FindsTheSignatureNameWhereverItStands) {
   EXPECT_EQ(find_signature_name(body_of(R"({"instances": [1, {"signature_name": "a"}], "signature_name": "b"})")), "b");
   EXPECT_EQ(find_signature_name(body_of(R"({"signature\u005fname": "b"})")), "b");
   EXPECT_EQ(find_signature_name(body_of(R"({"x_y": "signature_name"})")), "");
   EXPECT_EQ(find_signature_name(body_of(R"({"signature_name": 1)")), "");
   EXPECT_EQ(find_signature_name(body_of("")), "");
+  EXPECT_EQ(find_signature_name(body_of("{\"_\\")), "");
 }
 
 }  // namespace

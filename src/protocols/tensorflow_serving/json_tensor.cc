@@ -86,14 +86,21 @@ Status append_element(const JsonValue& value, DataType type, Buffer& out) {
   }
 }
 
+/// How many times the text of a value may be looked through before it is refused: a list inside a list costs once more.
+constexpr std::size_t kTimesMax = 12;
+
+std::size_t work_max(const JsonExtent& whole) noexcept { return kTimesMax * whole.bytes + 4096; }
+
 /// The value's shape, type and elements, on the way down.
 struct Filling {
   const Shape& shape;
   DataType type;
   Buffer& out;
   std::size_t& count;
+  std::size_t work_left = 0;
 
-  Status walk(const JsonValue& value, std::size_t level) const {
+  /// `after`: what follows the value.
+  Status walk(const JsonValue& value, std::size_t level, std::string_view& after) {
     if (!value.is(JsonType::kArray)) {
       if (level != shape.size()) {
         return fail(Code::kInvalidArgument,
@@ -102,19 +109,30 @@ struct Filling {
       }
       TRY_STATUS(append_element(value, type, out));
       ++count;
+      after = value.after();
       return {};
     }
     if (level >= shape.size()) {
       return fail(Code::kInvalidArgument,
                   fmt::format("Encountered list at unexpected level: {} expected < {}", level, shape.size()));
     }
-    const std::size_t size = value.size();
+    const JsonExtent extent = value.extent();
+    const std::size_t size = extent.size;
+    if (level == 0) work_left = work_max(extent);
+    if (extent.bytes > work_left) {
+      return fail(Code::kInvalidArgument, fmt::format("Encountered lists inside lists at level: {}, too many for their "
+                                                      "size",
+                                                      level));
+    }
+    work_left -= extent.bytes;
     if (static_cast<std::int64_t>(size) != shape[level]) {
       return fail(Code::kInvalidArgument,
                   fmt::format("Encountered list at unexpected size: {} at level: {} expected size: {}", size, level,
                               shape[level]));
     }
-    for (JsonElements at(value); at; at.next()) TRY_STATUS(walk(at.value(), level + 1));
+    std::string_view inner;
+    for (JsonElements at(value); at; at.next(inner)) TRY_STATUS(walk(at.value(), level + 1, inner));
+    after = value.rest().substr(extent.bytes);
     return {};
   }
 };
@@ -123,16 +141,22 @@ struct Filling {
 
 Shape dense_shape(const JsonValue& value) {
   Shape shape;
+  std::size_t work_left = 0;
   std::optional<JsonValue> at = value;
   while (at && at->is(JsonType::kArray)) {
-    shape.push_back(static_cast<std::int64_t>(at->size()));
+    const JsonExtent extent = at->extent();
+    if (shape.empty()) work_left = work_max(extent);
+    if (extent.bytes > work_left) break;  // append_elements() refuses what is left out
+    work_left -= extent.bytes;
+    shape.push_back(static_cast<std::int64_t>(extent.size));
     at = at->first();
   }
   return shape;
 }
 
 Status append_elements(const JsonValue& value, const Shape& shape, DataType type, Buffer& out, std::size_t& count) {
-  return Filling{shape, type, out, count}.walk(value, 0);
+  std::string_view after;
+  return Filling{shape, type, out, count}.walk(value, 0, after);
 }
 
 }  // namespace protean::tfserving

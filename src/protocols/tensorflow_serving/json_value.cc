@@ -119,15 +119,17 @@ std::string JsonValue::string() const {
     const std::size_t plain = std::min(rest_.find_first_of("\"\\", at), rest_.size());
     out.append(rest_, at, plain - at);
     at = plain;
-    if (at + 1 < rest_.size() && rest_[at] == '\\') at += 1 + append_escape(out, rest_.substr(at + 1));
+    if (at + 1 >= rest_.size()) break;  // of a text that ends here, only well-formed ones have a quote
+    if (rest_[at] == '\\') at += 1 + append_escape(out, rest_.substr(at + 1));
   }
   return out;
 }
 
-std::size_t JsonValue::size() const noexcept {
+JsonExtent JsonValue::extent() const noexcept {
+  JsonElements at(*this);
   std::size_t count = 0;
-  for (JsonElements at(*this); at; at.next()) ++count;
-  return count;
+  for (; at; at.next()) ++count;
+  return {count, rest_.size() - at.rest().size() + 1};
 }
 
 std::optional<JsonValue> JsonValue::find(std::string_view name) const {

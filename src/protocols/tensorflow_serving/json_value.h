@@ -17,6 +17,11 @@ enum class JsonType : unsigned char { kNull, kFalse, kTrue, kObject, kArray, kSt
 /// `Null`, `False` and so on, as messages name them.
 [[nodiscard]] std::string_view json_type_name(JsonType type) noexcept;
 
+struct JsonExtent {
+  std::size_t size;
+  std::size_t bytes;
+};
+
 /// A view into the text, which outlives it.
 class JsonValue {
  public:
@@ -29,7 +34,9 @@ class JsonValue {
   [[nodiscard]] NumberToken number() const noexcept { return scan_number(rest_); }
   [[nodiscard]] std::string string() const;
   /// Elements of a list.
-  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::size_t size() const noexcept { return extent().size; }
+  /// The same with how many bytes the list has in the text, which is what finding out has cost.
+  [[nodiscard]] JsonExtent extent() const noexcept;
   /// The first member of that name of an object.
   [[nodiscard]] std::optional<JsonValue> find(std::string_view name) const;
   /// The first element of a list.
@@ -50,6 +57,8 @@ class JsonElements {
  public:
   explicit JsonElements(const JsonValue& list) noexcept;
   explicit operator bool() const noexcept { return !done_; }
+  /// The text from where the walk stands; at its end that is the closing bracket.
+  [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
   [[nodiscard]] JsonValue value() const noexcept { return JsonValue(rest_); }
   void next() noexcept { next(value().after()); }
   /// `after`: what follows the value, for who knows it already.
