@@ -37,9 +37,9 @@ struct RequestLine {
 
 /// A unary call over HTTP/2.  `path`: `/package.Service/Method`.  `timeout`: zero for none.  `metadata`: besides the
 /// fields that every call has.
-[[nodiscard]] ClientRequest make_grpc_request(
-    std::string_view authority, std::string_view path, const Slice& message, Duration timeout,
-    const std::vector<std::pair<std::string, std::string>>& metadata = {});
+[[nodiscard]] ClientRequest make_grpc_request(std::string_view authority, std::string_view path, const Slice& message,
+                                              Duration timeout,
+                                              const std::vector<std::pair<std::string, std::string>>& metadata = {});
 
 /// `error`: nothing complete was received. Its code: kDeadlineExceeded (the request's deadline passed), kUnavailable
 /// (refused, closed, reset), kInternal (what came is not HTTP).
