@@ -79,7 +79,7 @@ constexpr std::array kTable = {
                1024 * kTiB},
     OptionSpec{"onnxruntime-library", K::kPath, kModels, "libonnxruntime.so to load",
                [](O& o) { return F(&o.onnxruntime_library); }, "lib/ beside the program, then the system's"},
-    OptionSpec{"tensorflow-library", K::kPath, kModels, "libtensorflow.so.2 or libtensorflow_cc.so.2 to load",
+    OptionSpec{"tensorflow-library", K::kPath, kModels, "TensorFlow's C library to load",
                [](O& o) { return F(&o.tensorflow_library); }, "the one of --python, then the system's"},
     OptionSpec{"tensorflow-lite-library", K::kPath, kModels, "libtensorflowlite_c.so to load",
                [](O& o) { return F(&o.tensorflow_lite_library); }, "lib/ beside the program, then the system's"},

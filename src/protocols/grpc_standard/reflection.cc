@@ -16,6 +16,7 @@
 #include "proto/grpc_reflection_v1.pb.h"
 #include "proto/grpc_reflection_v1alpha.pb.h"
 #include "proto/open_inference.pb.h"
+#include "proto/tensorflow_serving.pb.h"
 
 namespace protean {
 namespace {
@@ -38,10 +39,8 @@ const std::set<const protobuf::FileDescriptor*>& known_files() {
         grpc::health::v1::HealthCheckRequest::descriptor()->file(),
         reflection::ServerReflectionRequest::descriptor()->file(),
         grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file(),
+        tensorflow::serving::PredictRequest::descriptor()->file(),
     };
-    // Linked in by the protocol itself; a program without that protocol does not know the file.
-    const auto* pool = protobuf::DescriptorPool::generated_pool();
-    if (const auto* file = pool->FindFileByName("tensorflow_serving.proto")) open.push_back(file);
     while (!open.empty()) {
       const auto* file = open.back();
       open.pop_back();
