@@ -5,6 +5,7 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/descriptor_database.h>
 #include <gtest/gtest.h>
 
 #include "proto/grpc_reflection_v1.pb.h"
@@ -27,12 +28,13 @@ TEST(AnswerReflection, HandsOutFilesThatRebuildEveryService) {
     ServerReflectionRequest request;
     request.set_file_containing_symbol(std::string(name));
     const auto response = ask(request);
-    google::protobuf::DescriptorPool pool;
+    google::protobuf::SimpleDescriptorDatabase files;
     for (const auto& bytes : response.file_descriptor_response().file_descriptor_proto()) {
       google::protobuf::FileDescriptorProto file;
       ASSERT_TRUE(file.ParseFromString(bytes));
-      EXPECT_NE(pool.BuildFile(file), nullptr);
+      EXPECT_TRUE(files.Add(file)) << file.name();
     }
+    google::protobuf::DescriptorPool pool(&files);
     const auto* service = pool.FindServiceByName(std::string(name));
     ASSERT_NE(service, nullptr) << name;
     EXPECT_GT(service->method_count(), 0);
