@@ -30,7 +30,7 @@ def _check_lines(server, count: int, environment: dict[str, str]) -> None:
 
 
 def test_every_line_of_the_card_works_when_pasted(examples, reader_environment):
-    _check_lines(examples, 14, reader_environment)
+    _check_lines(examples, 15, reader_environment)
 
 
 def test_every_line_of_the_card_works_for_every_data_type(models, reader_environment):
@@ -39,12 +39,12 @@ def test_every_line_of_the_card_works_for_every_data_type(models, reader_environ
 
 
 def test_every_line_of_the_card_works_under_tls(examples_tls, reader_environment):
-    _check_lines(examples_tls, 14, reader_environment)
+    _check_lines(examples_tls, 15, reader_environment)
 
 
 def test_the_card_shows_models_versions_signatures_and_urls(examples):
     card = examples.card()
-    for text in ["14 models ready", "iris", "2 *", "onnxruntime", "measurements FP32[-1,4]",
+    for text in ["15 models ready", "iris", "2 *", "onnxruntime", "measurements FP32[-1,4]",
         "-> label INT64[-1]", "ready",
                  f"{examples.url}/v2", f"{examples.url}/metrics", f"{examples.url}/docs", "Try it:"]:  # fmt: skip
         assert text in card, f"{text!r} is not in\n{card}"

@@ -41,7 +41,7 @@ def test_the_server_tells_its_name_version_and_extensions(examples):
 def test_models_are_listed_once_each(examples):
     assert sorted(examples.curl.get("/v2/models").json()["models"]) == [
         "cancer_forest", "cancer_xgboost", "diabetes", "diabetes_mlflow", "diabetes_risk", "diabetes_xgboost", "digits",
-        "iris", "iris_catboost", "iris_notes", "wine", "wine_bands", "wine_lightgbm", "wine_table"]  # fmt: skip
+        "iris", "iris_catboost", "iris_keras", "iris_notes", "wine", "wine_bands", "wine_lightgbm", "wine_table"]  # fmt: skip
 
 
 def test_metadata_of_a_model_names_versions_inputs_and_outputs(examples):
