@@ -131,8 +131,8 @@ void flush_and_stop() {
   const std::lock_guard lock(sink_mutex);
   if (!sink_logger) return;
   sink_logger->flush();
+  spdlog::shutdown();  // joins the writing thread, so the logger is freed below and not by it
   sink_logger.reset();
-  spdlog::shutdown();
 }
 
 }  // namespace protean::log
