@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/crc32c.h"
 #include "tensorflow/checkpoint.h"
-#include "tensorflow/crc32c.h"
 #include "tensorflow/table_file.h"
 #include "tensorflow/tensor_slice.h"
 #include "tensorflow/wire_bytes.h"

@@ -73,6 +73,15 @@ enum class CacheUse : unsigned char { kNone, kMiss, kHit, kShared };
 /// `hit` and so on, for the header x-protean-cache.
 [[nodiscard]] std::string_view cache_use_name(CacheUse use) noexcept;
 
+/// How a request was carried out: the time it waited for a thread and the time inside the model; `rows`: of the run,
+/// those of requests that shared it included, 0: no run was made for it; `first`: of those that shared the run.
+struct RunTimes {
+  Duration queue{};
+  Duration run{};
+  std::uint64_t rows = 0;
+  bool first = false;
+};
+
 /// `outputs` follow the request's list, or the signature when that was empty.
 struct InferResult {
   std::string model;
@@ -81,6 +90,7 @@ struct InferResult {
   Parameters parameters;
   std::vector<InferOutput> outputs;
   CacheUse cache_use = CacheUse::kNone;
+  RunTimes times = {};
 };
 
 }  // namespace protean

@@ -71,6 +71,8 @@ struct TableRules {
 /// empty: the model's format names none.
 /// `method`: what kind of function that is, in the format's own words, such as `tensorflow/serving/classify`.
 /// `declared`: the function as the model's format declares it: a serialized tensorflow.SignatureDef; empty: none.
+/// `stateful`: a run may change what later runs answer, so that none is made up and none shared: only what clients
+/// send and what is recorded for it reaches the model, each request alone.
 struct Signature {
   std::string platform;
   std::vector<TensorSpec> inputs;
@@ -83,6 +85,7 @@ struct Signature {
   std::string function = {};
   std::string method = {};
   std::string declared = {};
+  bool stateful = false;
 };
 
 /// The name under which the main function of a model answers whose format names none.

@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "base/checked_math.h"
+#include "base/crc32c.h"
 #include "base/text.h"
-#include "tensorflow/crc32c.h"
 #include "tensorflow/table_file.h"
 #include "tensorflow/tensor_slice.h"
 #include "tensorflow/wire_bytes.h"

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tensorflow/crc32c.h"
+#include "base/crc32c.h"
 #include "tensorflow/table_test_support.h"
 #include "tensorflow/tensor_slice.h"
 

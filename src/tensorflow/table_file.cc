@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "base/checked_math.h"
+#include "base/crc32c.h"
 #include "base/text.h"
-#include "tensorflow/crc32c.h"
 #include "tensorflow/wire_bytes.h"
 
 namespace protean {

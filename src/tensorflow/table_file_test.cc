@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <snappy.h>
 
-#include "tensorflow/crc32c.h"
+#include "base/crc32c.h"
 #include "tensorflow/table_test_support.h"
 
 namespace protean {

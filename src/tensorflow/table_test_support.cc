@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "tensorflow/crc32c.h"
+#include "base/crc32c.h"
 
 namespace protean {
 namespace {

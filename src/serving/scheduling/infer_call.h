@@ -22,12 +22,6 @@ namespace protean {
 class InferCall;
 struct LoadedVersion;
 
-/// Time spent waiting for a thread, and inside the model.
-struct RunTimes {
-  Duration queue{};
-  Duration run{};
-};
-
 /// A place in a lane's queue, ordered by deadline, then arrival.
 struct QueuePlace {
   TimePoint deadline = kNever;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Eight bytes an instruction where SSE 4.2 is; a table of 256 entries elsewhere.
-#include "tensorflow/crc32c.h"
+#include "base/crc32c.h"
 
 #include <array>
 #include <cstring>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values of the standard, and the two ways against each other where they meet.
-#include "tensorflow/crc32c.h"
+#include "base/crc32c.h"
 
 #include <gtest/gtest.h>
 
