@@ -72,6 +72,21 @@ class ModelServer(servers.Server):
                 "--tensorflow-library", self.library]
 
 
+class Migration(servers.Server):
+    """`protean migrate` in front of a server that is both the old and the new one; on the clients' core."""
+
+    def __init__(self, paths, binary, server, mirror):
+        self.name = f"migrate-{mirror}"
+        super().__init__(paths.run, paths.client_core)
+        self.binary, self.server, self.mirror = binary, server, mirror
+
+    def command(self):
+        sides = [flag for side in ("--from", "--to") for wire in ("http", "grpc")
+                 for flag in (side, f"{wire}://127.0.0.1:{self.server.port}")]
+        return [self.binary, "migrate", *sides, "--dialect", "tfserving", "--listen", f"127.0.0.1:{self.port}",
+                "--mirror", self.mirror]
+
+
 def nested(values, shape):
     for size in reversed(shape[1:]):
         values = [values[i:i + size] for i in range(0, len(values), size)]
@@ -142,6 +157,23 @@ def served(paths, options, models, library):
     return found, {model: size for model, (_, size) in sent.items()}
 
 
+def through_migrate(paths, options, models, library):
+    """{way: (median p50, µs)} of the tiny model: straight, through migrate, and with every request mirrored."""
+    seconds, turns = (0.3, 3) if options.quick else (1.0, 9)
+    binary = options.binary.resolve()
+    request = requests_of("tiny")[0]["REST predict"]
+    with (ModelServer(paths, binary, models, library) as server,
+          Migration(paths, binary, server, 0) as passing,
+          Migration(paths, binary, server, 1) as mirroring):
+        ways = {"straight to the server": server, "through migrate": passing, "through migrate, mirrored": mirroring}
+        taken = {way: [] for way in ways}
+        for _ in range(turns + 1):
+            for way, entry in ways.items():
+                load = clients.Load(1, 1, seconds)
+                taken[way].append(clients.http_load(paths, entry.port, load, request)["p50_us"])
+    return {way: statistics.median(samples[1:]) for way, samples in taken.items()}
+
+
 def bare_session(options, models, library, model):
     """Microseconds of one run through TensorFlow's C library alone, on the calling thread and on TensorFlow's own."""
     runs = 500 if model == "tiny" else 100
@@ -208,6 +240,7 @@ def main():
         costs = json_costs(options)
         bare = {model: bare_session(options, models, library, model) for model in SHAPES}
         found, rest_bytes = served(paths, options, models, library)
+        migrated = through_migrate(paths, options, models, library)
     rows = json_rows(costs)
     machine = measure.machine()
     facts = (f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; TensorFlow's C library of "
@@ -216,12 +249,13 @@ def main():
         f"| {what} | {aim} | {measured} | {'met' if met else '**missed**'} |" for what, aim, measured, met in rows)
     bare_text = ", ".join(f"{model} {us:.1f} us" for model, us in bare.items())
     text = (f"{facts}\n\n{table}\n\nOne connection, one request at a time. A bare session loop in C takes: {bare_text}.\n\n"
-            f"{served_table(found, bare, rest_bytes)}")
+            f"{served_table(found, bare, rest_bytes)}\n\nOne hop more, of REST predict on the tiny model (p50): "
+            + ", ".join(f"{way} {us:.0f} us" for way, us in migrated.items()) + ".")
     print(f"{text}\n\n{time.monotonic() - started:.0f} s")
     if options.write or not options.quick:
         report.replace_between(ROOT / "benchmarks/TFSERVING.md", text)
         (ROOT / "benchmarks/tfserving_results.json").write_text(json.dumps(
-            {"facts": facts, "json": costs["median"], "bare_us": bare, "served": found}, indent=1) + "\n")
+            {"facts": facts, "json": costs["median"], "bare_us": bare, "served": found, "migrate_p50_us": migrated}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -73,12 +73,15 @@ enum class CacheUse : unsigned char { kNone, kMiss, kHit, kShared };
 /// `hit` and so on, for the header x-protean-cache.
 [[nodiscard]] std::string_view cache_use_name(CacheUse use) noexcept;
 
-/// How a request was carried out: the time it waited for a thread and the time inside the model; `rows`: of the run,
-/// those of requests that shared it included, 0: no run was made for it; `first`: of those that shared the run.
+/// How a request was carried out: the time it waited for a thread and the time inside the model.
+/// `rows`: of the run, with those of other requests and those that fill it up, the largest one where there were
+/// several; 0: none was made for it.  `filling`: how many of them fill it up.
+/// `first`: of those that shared the run.
 struct RunTimes {
   Duration queue{};
   Duration run{};
   std::uint64_t rows = 0;
+  std::uint64_t filling = 0;
   bool first = false;
 };
 

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "core/operation.h"
 #include "core/protocol.h"
+#include "core/recorded_call.h"
 #include "protocols/tensorflow_serving/protocol.h"
 #include "server/request_path.h"
 
@@ -18,7 +19,13 @@ struct ProtocolOptions {
   TensorflowServingOptions tensorflow_serving = {};
 };
 
+/// `recordings`: reads the calls that one of them recorded beside a version.
+struct BuiltinProtocols {
+  ProtocolSets sets;
+  RecordedCallReader recordings;
+};
+
 /// `registry` outlives the protocols.
-[[nodiscard]] ProtocolSets make_builtin_protocols(const ProtocolOptions& options, metrics::Registry& registry);
+[[nodiscard]] BuiltinProtocols make_builtin_protocols(const ProtocolOptions& options, metrics::Registry& registry);
 
 }  // namespace protean

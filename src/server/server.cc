@@ -58,17 +58,19 @@ struct Server::Parts {
         store(std::move(opened)),
         transport_metrics(registry),
         memory(options.request_memory_bytes_max),
+        protocols(make_builtin_protocols(options.protocols, registry)),
         repository(options.repository, {pointers(backends),
                                         registry,
                                         store.get(),
                                         config_reader(options),
                                         request_decoder(options.protocols),
-                                        {}}),
+                                        {},
+                                        &Clock::system(),
+                                        protocols.recordings}),
         control(control_options(options), repository, readiness),
         access_log(options.access_log),
         scheduler(options.scheduler),
-        path({repository, scheduler, control, readiness, access_log, registry},
-             make_builtin_protocols(options.protocols, registry)) {
+        path({repository, scheduler, control, readiness, access_log, registry}, std::move(protocols.sets)) {
     add_process_metrics(registry);
   }
 
@@ -78,6 +80,7 @@ struct Server::Parts {
   const std::unique_ptr<Store> store;
   TransportMetrics transport_metrics;
   MemoryBudget memory;
+  BuiltinProtocols protocols;  // their sets move on to the path
   Readiness readiness;
   Repository repository;
   Control control;

@@ -20,14 +20,21 @@ std::string known_functions(const LoadedVersion& version) {
 }  // namespace
 
 Result<VersionHandle> find_function(VersionHandle version, std::string_view name) {
-  const std::string& own = version->signature->function;
-  if (name.empty() || name == own || (own.empty() && name == kMainFunction)) return version;
-  for (const auto& other : version->functions) {
-    if (other->signature->function == name) return VersionHandle(version, other.get());
+  LoadedVersion& whole = *version;
+  return function_of(whole, name).map([&version](LoadedVersion* function) {
+    return VersionHandle(std::move(version), function);
+  });
+}
+
+Result<LoadedVersion*> function_of(LoadedVersion& version, std::string_view name) {
+  const std::string& own = version.signature->function;
+  if (name.empty() || name == own || (own.empty() && name == kMainFunction)) return &version;
+  for (const auto& other : version.functions) {
+    if (other->signature->function == name) return other.get();
   }
   return fail_as(error_reason::kNoFunction, Code::kInvalidArgument,
                  fmt::format("function '{}', expected one of {} (model {}, version {})", printable(name),
-                             known_functions(*version), version->model_name, version->version_text));
+                             known_functions(version), version.model_name, version.version_text));
 }
 
 }  // namespace protean

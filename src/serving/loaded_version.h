@@ -56,5 +56,7 @@ using VersionHandle = std::shared_ptr<LoadedVersion>;
 /// The version as requests for one of its functions hold it; an empty name means the main one. Keeps the whole alive.
 /// Errors: kInvalidArgument with error_reason::kNoFunction, naming those there are.
 [[nodiscard]] Result<VersionHandle> find_function(VersionHandle version, std::string_view name);
+/// The same before there are handles; part of `version`.
+[[nodiscard]] Result<LoadedVersion*> function_of(LoadedVersion& version, std::string_view name);
 
 }  // namespace protean

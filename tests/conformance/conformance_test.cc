@@ -22,8 +22,10 @@ std::unique_ptr<Protocol> make_tensorflow_serving_for(const std::string& setting
   options.cors = settings == "cors";
   options.tensor_content = settings == "tensor content";
   options.check_method_names = settings == "method names";
-  if (settings == "metrics") options.metrics_path = kTensorflowServingMetricsPath;
-  return settings == "not found" ? make_tensorflow_serving_not_found() : make_tensorflow_serving(std::move(options));
+  if (settings == "not found") return make_tensorflow_serving_not_found();
+  if (settings != "metrics") return make_tensorflow_serving(std::move(options));
+  options.metrics_path = kTensorflowServingMetricsPath;
+  return make_tensorflow_serving(std::move(options), make_tensorflow_serving_metrics());
 }
 
 std::unique_ptr<Protocol> make_protocol(const Case& one) {

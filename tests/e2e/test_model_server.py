@@ -188,6 +188,43 @@ def test_wrong_command_lines_end_as_the_original_does(tmp_path: Path) -> None:
     assert (version.returncode, version.stdout.startswith("TensorFlow ModelServer: ")) == (0, True)
 
 
+def with_warm_up(family: Path, folder: Path, *kinds: str) -> Path:
+    shutil.copytree(family / "half_plus_two", folder)
+    script = paths.ROOT / "tests" / "backends" / "warm_up_requests.py"
+    version = next(folder.iterdir())
+    subprocess.run([interpreter(), script, version, *kinds], check=True, capture_output=True, timeout=300)
+    return version
+
+
+def test_warm_up_requests_are_repeated_before_a_version_is_there(family: Path, tmp_path: Path) -> None:
+    good = with_warm_up(family, tmp_path / "good", "predict", "classify", "regress", "multi")
+    with_warm_up(family, tmp_path / "wrong", "predict", "wrong")
+    with_warm_up(family, tmp_path / "session", "session")
+    config = tmp_path / "models.config"
+    config.write_text(config_text(family, *(config_of(tmp_path, name, name) for name in ("good", "wrong", "session"))))
+    monitoring = tmp_path / "monitoring.txt"
+    monitoring.write_text("prometheus_config { enable: true }")
+    flags = [f"--model_config_file={config}", f"--monitoring_config_file={monitoring}"]
+    flags += ["--num_request_iterations_for_warmup=2", "--max_num_load_retries=0"]
+    library = next((interpreter().parents[1] / "lib").glob("python3*/site-packages/tensorflow/libtensorflow_cc.so.2"))
+    env = {"PROTEAN_TENSORFLOW_LIBRARY": str(library)}
+    with model_server(tmp_path / "server", *flags, env=env) as server:
+        wait_until(lambda: states(server, "good") == {"1": "AVAILABLE"}, "good")
+        for name, message in (
+            ("wrong", "warm-up with record 2 of 'assets.extra/tf_serving_warmup_requests' failed: input tensor alias not found"),
+            ("session", "record 1 of 'assets.extra/tf_serving_warmup_requests': session_run cannot be repeated"),
+        ):
+            wait_until(lambda name=name: "END" in states(server, name).values(), name)
+            status = server.curl.get(f"/v1/models/{name}").json()["model_version_status"][0]["status"]
+            assert message in status["error_message"], status
+        page = server.curl.get("/monitoring/prometheus/metrics").text
+        counted = ':tensorflow:serving:model_warmup_records_read{{model_path="{}",status="{}"}} {}\n'
+        assert counted.format(good, "OK", 4) in page
+        assert counted.format(tmp_path / "session" / good.name, "UNIMPLEMENTED", 1) in page
+    with model_server(tmp_path / "cold", *flags, "--enable_model_warmup=false") as server:
+        assert predictions(server, "wrong") == [2.5, 3.0, 4.5]
+
+
 def test_import_writes_a_configuration_that_serves_the_same(family: Path, tmp_path: Path) -> None:
     config = tmp_path / "models.config"
     labels = 'model_version_policy { all {} } version_labels { key: "stable" value: 1 }'

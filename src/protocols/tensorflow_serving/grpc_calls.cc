@@ -93,6 +93,10 @@ std::optional<Method> find_method(std::string_view path) noexcept {
   return found == kMethods.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::string_view path_of(Method method) noexcept {
+  return std::ranges::find(kMethods, method, &std::pair<std::string_view, Method>::second)->first;
+}
+
 Result<Operation> decode_grpc(const RequestView& request) {
   const auto method = find_method(request.head.path);
   if (!method) return fail(Code::kUnimplemented, "unknown method " + printable(request.head.path));

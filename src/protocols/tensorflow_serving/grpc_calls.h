@@ -25,6 +25,9 @@ enum class Method : unsigned char {
 /// nullopt for a method that there is not.
 [[nodiscard]] std::optional<Method> find_method(std::string_view path) noexcept;
 
+/// The path that calls of a method have.
+[[nodiscard]] std::string_view path_of(Method method) noexcept;
+
 /// As the functions of Protocol.  Thread-safe, as all here.
 [[nodiscard]] Result<Operation> decode_grpc(const RequestView& request);
 [[nodiscard]] Status bind_grpc(const RequestView& view, InferRequest& request, const Signature* signature,

@@ -48,6 +48,17 @@ enum class Example : protozero::pbf_tag_type { kFeatures = 1 };
 enum class Features : protozero::pbf_tag_type { kFeature = 1 };
 enum class Feature : protozero::pbf_tag_type { kBytes = 1, kFloats = 2, kInts = 3 };
 enum class List : protozero::pbf_tag_type { kValue = 1 };
+enum class PredictionLog : protozero::pbf_tag_type {
+  kMetadata = 1,
+  kClassify = 2,
+  kRegress = 3,
+  kMultiInference = 4,
+  kSessionRun = 5,
+  kPredict = 6,
+  kPredictStreamed = 7,
+};
+/// ClassifyLog and the others of a PredictionLog.
+enum class Log : protozero::pbf_tag_type { kRequest = 1 };
 enum class Class : protozero::pbf_tag_type { kLabel = 1, kScore = 2 };
 
 /// A field of another wire type is an unknown field to protobuf: passed over, nullopt.

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "protocols/tensorflow_serving/errors.h"
 #include "protocols/tensorflow_serving/grpc_calls.h"
@@ -45,11 +47,21 @@ std::string_view model_of(const Operation* operation) noexcept {
   return infer == nullptr ? std::string_view() : std::string_view(infer->model);
 }
 
+/// How an inference, or each of several, was carried out.
+std::vector<RunTimes> times_of(const Outcome& outcome) {
+  std::vector<RunTimes> times;
+  if (const auto* one = std::get_if<InferResult>(&outcome)) times.push_back(one->times);
+  if (const auto* many = std::get_if<std::vector<InferResult>>(&outcome)) {
+    for (const auto& result : *many) times.push_back(result.times);
+  }
+  return times;
+}
+
 class TensorflowServing final : public Protocol {
  public:
-  explicit TensorflowServing(TensorflowServingOptions options) : options_(std::move(options)) {
+  TensorflowServing(TensorflowServingOptions options, std::shared_ptr<ServingMetrics> metrics)
+      : options_(std::move(options)), metrics_(std::move(metrics)) {
     options_.json_depth_max = std::clamp<std::size_t>(options_.json_depth_max, 8, 512);
-    if (!options_.metrics_path.empty()) metrics_ = std::make_unique<ServingMetrics>();
   }
 
   [[nodiscard]] std::string_view id() const noexcept override { return "tensorflow_serving"; }
@@ -77,25 +89,26 @@ class TensorflowServing final : public Protocol {
 
   [[nodiscard]] Result<Response> encode(const RequestView& request, const Operation& operation,
                                         Outcome outcome) const override {
-    const std::uint64_t examples = examples_of(outcome);
+    const std::uint64_t examples = metrics_ ? examples_of(outcome) : 0;
+    const auto times = metrics_ ? times_of(outcome) : std::vector<RunTimes>();
     auto reply = request.head.wire == Wire::kGrpc
                      ? encode_grpc(request, operation, outcome, options_)
                      : encode_rest(request, operation, outcome).map([this](Response&& json) {
                          return for_browsers(std::move(json));
                        });
-    if (reply) count(request.head, &operation, "OK", examples);
+    if (reply) count(request.head, &operation, {"OK", examples, times});
     return reply;
   }
 
   [[nodiscard]] Response encode_error(const RequestView& request, const Error& error) const override {
-    count(request.head, nullptr, code_name(error.code), 0);
+    count(request.head, nullptr, {code_name(error.code)});
     if (request.head.wire == Wire::kGrpc) return grpc_error(error);
     return for_browsers(encode_rest_failure(request, nullptr, error));
   }
 
   [[nodiscard]] Response encode_failure(const RequestView& request, const Operation& operation,
                                         const Error& error) const override {
-    count(request.head, &operation, code_name(error.code), 0);
+    count(request.head, &operation, {code_name(error.code)});
     if (request.head.wire == Wire::kGrpc) return encode_grpc_failure(request, error);
     return for_browsers(encode_rest_failure(request, &operation, error));
   }
@@ -110,7 +123,7 @@ class TensorflowServing final : public Protocol {
   }
 
   [[nodiscard]] bool is_metrics_path(const RequestHead& head) const noexcept {
-    return metrics_ && head.wire != Wire::kGrpc && head.path == options_.metrics_path;
+    return metrics_ && !options_.metrics_path.empty() && head.wire != Wire::kGrpc && head.path == options_.metrics_path;
   }
 
   /// The query counts as part of the path, as the original has it.
@@ -121,18 +134,23 @@ class TensorflowServing final : public Protocol {
         Slice::of(fmt::format("Unexpected path: {}. Should be {}", target_of(head), options_.metrics_path)));
   }
 
-  void count(const RequestHead& head, const Operation* operation, std::string_view status,
-             std::uint64_t examples) const {
+  struct End {
+    std::string_view status;
+    std::uint64_t examples = 0;
+    std::span<const RunTimes> times = {};
+  };
+
+  void count(const RequestHead& head, const Operation* operation, const End& end) const {
     if (!metrics_) return;
     const std::string_view api = api_of(head);
     const std::string_view model = model_of(operation);
     if (api.empty() || model.empty()) return;
-    metrics_->record(
-        {model, api, status, head.wire != Wire::kGrpc, examples, Clock::system().now() - head.received_at});
+    metrics_->record({model, api, end.status, head.wire != Wire::kGrpc, end.examples,
+                      Clock::system().now() - head.received_at, end.times});
   }
 
   TensorflowServingOptions options_;
-  std::unique_ptr<ServingMetrics> metrics_;  // null: switched off
+  const std::shared_ptr<ServingMetrics> metrics_;  // null: none are kept
 };
 
 /// The page that libevent makes of a 404.
@@ -154,8 +172,13 @@ class NotFound final : public Protocol {
 
 }  // namespace
 
-std::unique_ptr<Protocol> make_tensorflow_serving(TensorflowServingOptions options) {
-  return std::make_unique<TensorflowServing>(std::move(options));
+std::shared_ptr<tfserving::ServingMetrics> make_tensorflow_serving_metrics() {
+  return std::make_shared<tfserving::ServingMetrics>();
+}
+
+std::unique_ptr<Protocol> make_tensorflow_serving(TensorflowServingOptions options,
+                                                  std::shared_ptr<tfserving::ServingMetrics> metrics) {
+  return std::make_unique<TensorflowServing>(std::move(options), std::move(metrics));
 }
 
 std::unique_ptr<Protocol> make_tensorflow_serving_not_found() { return std::make_unique<NotFound>(); }

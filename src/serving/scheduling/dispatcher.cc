@@ -303,6 +303,11 @@ void Dispatcher::finish_piece(Piece& piece, PieceResult& result, const Batch& ba
   SplitParts& split = *ticket.split;
   --split.open;
   split.times.run += batch.run_time;
+  split.times.first = split.times.first || batch.pieces.front().call == piece.call;
+  if (batch.rows_run > split.times.rows) {
+    split.times.rows = batch.rows_run;
+    split.times.filling = batch.rows_run - batch.rows;
+  }
   if (result) {
     split.parts[piece.index] = std::move(*result);
   } else if (!split.error) {

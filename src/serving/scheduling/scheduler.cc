@@ -15,7 +15,9 @@ namespace {
 
 void answer(InferCall& call, PieceResult result, RunTimes times) {
   if (!result) return call.done(tl::unexpected(std::move(result).error()), times);
-  call.done(make_result(call, std::move(*result)), times);
+  InferResult made = make_result(call, std::move(*result));
+  made.times = times;
+  call.done(std::move(made), times);
 }
 
 void carry_out(Aftermath& after) {
@@ -143,7 +145,9 @@ class Scheduler::Core : public std::enable_shared_from_this<Scheduler::Core> {
       if (call.ticket.split) continue;  // answered when its last piece has run
       PieceResult result = std::move(batch.results[i]);
       batch.results[i] = result ? PieceResult(std::vector<Tensor>()) : PieceResult(tl::unexpect, result.error());
-      answer(call, std::move(result), {batch.started_at - call.ticket.arrived_at, batch.run_time});
+      answer(call, std::move(result),
+             {batch.started_at - call.ticket.arrived_at, batch.run_time, batch.rows_run, batch.rows_run - batch.rows,
+              i == 0});
     }
   }
 
@@ -234,7 +238,7 @@ void Scheduler::run_inline(InferCall& call, TimePoint started_at) {
   LoadedVersion& version = *call.version;
   PieceResult result = run_alone(version, call, {});
   const TimePoint ended_at = clock_.now();
-  const RunTimes times{started_at - call.ticket.arrived_at, ended_at - started_at};
+  const RunTimes times{started_at - call.ticket.arrived_at, ended_at - started_at, call.ticket.checked.rows, 0, true};
   if (result) {
     version.cost.observe(times.run, call.ticket.checked.input_bytes, cost_rows(version, call.ticket.checked.rows));
   }

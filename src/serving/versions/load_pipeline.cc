@@ -10,6 +10,7 @@
 
 #include "core/table.h"
 #include "serving/versions/recorded_file.h"
+#include "serving/versions/repeat_calls.h"
 
 namespace protean {
 namespace {
@@ -67,6 +68,16 @@ Status add_functions(const LoadPipeline& pipeline, const LoadJob& job, const std
   return {};
 }
 
+/// What another product recorded in the version's own folder; for all functions, so that they must be there.
+Status repeat_recorded(const LoadPipeline& pipeline, const FoundVersion& found, LoadedVersion& version) {
+  if (!pipeline.recordings || !found.own_folder || !version.config->warm_up.recorded) return {};
+  TRY(const auto calls, pipeline.recordings(found.folder));
+  if (!calls) return {};
+  TRY(auto note, repeat_calls(version, *calls, *pipeline.clock));
+  version.notes.push_back(std::move(note));
+  return {};
+}
+
 Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const std::shared_ptr<ModelMetrics>& metrics,
                          const std::function<void()>& warming, std::function<void()> destroyed) {
   const FoundVersion& found = job.found;
@@ -89,6 +100,7 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   TRY(auto warmed, warm_up(*version, {warm_up_folders(found), pipeline.decode, job.replayed}, *pipeline.clock));
   for (auto& note : warmed) version->notes.push_back(std::move(note));
   TRY_STATUS(add_functions(pipeline, job, metrics, *version));
+  TRY_STATUS(repeat_recorded(pipeline, found, *version));
   TRY(version->background, read_background(warm_up_folders(found), pipeline.decode, *version->signature));
   if (job.config->warm_up.replayed_max > 0) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/recorded_call.h"
 #include "serving/versions/reaper.h"
 #include "serving/versions/scaling.h"
 #include "serving/versions/version_record.h"
@@ -13,9 +14,10 @@
 namespace protean {
 
 /// `probe`: whether the model's rows are independent; null: nobody asks.  `scaling`: how instances and threads are
-/// chosen; by itself it has nothing to choose.
+/// chosen; by itself it has nothing to choose.  `recordings`: of a product's own format; null: not read.
 struct LoadPipeline {
   RequestDecoder decode;
+  RecordedCallReader recordings;
   std::function<BatchFacts(Model&)> probe;
   ScalingOptions scaling;
   const Clock* clock = &Clock::system();

@@ -69,6 +69,7 @@ Repository::Repository(RepositoryOptions options, RepositoryParts parts)
       history_(parts_.store) {
   doorbell_->repository = this;
   pipeline_.decode = parts_.decode;
+  pipeline_.recordings = parts_.recordings;
   pipeline_.registry = &parts_.registry;
   pipeline_.probe = parts_.probe ? parts_.probe : probe_batching;
   pipeline_.clock = parts_.clock;

@@ -56,7 +56,7 @@ struct RepositoryOptions {
 
 /// What the repository works with; all outlive it.  `store`: null: aliases and history end with the process.
 /// `config`: null: defaults.  `decode`: for recorded requests; null: they are not read.  `probe`: null:
-/// probe_batching().
+/// probe_batching().  `recordings`: of other products' formats; null: they are not read.
 struct RepositoryParts {
   std::vector<Backend*> backends;
   metrics::Registry& registry;
@@ -65,6 +65,7 @@ struct RepositoryParts {
   RequestDecoder decode;
   std::function<BatchFacts(Model&)> probe;
   const Clock* clock = &Clock::system();
+  RecordedCallReader recordings = {};
 };
 
 class Repository {
