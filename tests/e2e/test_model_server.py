@@ -76,6 +76,13 @@ def test_the_line_of_the_tutorial(family: Path, tmp_path: Path) -> None:
         assert states(server, "half_plus_two") == {"1": "AVAILABLE"}
 
 
+def test_a_body_may_be_larger_than_64_mib(family: Path, tmp_path: Path) -> None:
+    flags = ["--model_name=half_plus_two", f"--model_base_path={family / 'half_plus_two'}"]
+    with model_server(tmp_path, *flags) as server:
+        reply = server.curl.post("/v1/models/half_plus_two:predict", b" " * (65 << 20) + X)
+        assert (reply.status, reply.json()) == (200, {"predictions": [2.5, 3.0, 4.5]})
+
+
 def test_the_variables_of_the_image(family: Path, tmp_path: Path) -> None:
     env = {"MODEL_NAME": "half_plus_three", "MODEL_BASE_PATH": str(family)}
     with model_server(tmp_path, env=env) as server:

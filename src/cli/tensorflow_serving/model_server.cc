@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -76,8 +77,17 @@ Result<std::vector<UnnamedFile>> add_tls(const Translation& translation, ServerO
   return files;
 }
 
+/// As large as a message of gRPC may be, if all requests together may be that large; the original has no bound. What
+/// the operator says in place of the default stays.
+void raise_body_limit(ServerOptions& options) {
+  constexpr std::size_t kMessageBytesMax = std::numeric_limits<std::int32_t>::max();
+  if (options.limits.body_bytes_max != Limits().body_bytes_max) return;
+  options.limits.body_bytes_max = std::min(kMessageBytesMax, options.request_memory_bytes_max);
+}
+
 ServerOptions options_of(const Translation& translation) {
   ServerOptions options = server_options(translation.options);
+  raise_body_limit(options);
   options.repository.entry_defaults = translation.entry_defaults;
   if (translation.per_model_batching) {
     options.model_config_filter = [](const std::filesystem::path& files, ModelConfig config) -> Result<ModelConfig> {
