@@ -38,6 +38,7 @@ def write(folder: Path, b: float) -> None:
         signatures = {
             "serving_default": saved_model.predict_signature_def({"x": x}, {"y": y}),
             "regress_x_to_y": regress(y),
+            "tensorflow/serving/regress": regress(y),  # as the description of the REST API calls it
             "regress_x_to_y2": regress(y2),
             "regress_x2_to_y3": regress(y3),
             "classify_x_to_y": saved_model.classification_signature_def(examples=serialized, classes=None, scores=y),

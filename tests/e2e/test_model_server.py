@@ -76,6 +76,35 @@ def test_the_line_of_the_tutorial(family: Path, tmp_path: Path) -> None:
         assert states(server, "half_plus_two") == {"1": "AVAILABLE"}
 
 
+def library() -> str:
+    """TensorFlow's own; elsewhere the server lowers the models itself."""
+    site = interpreter().parents[1] / "lib"
+    return str(next(site.glob("python3*/site-packages/tensorflow/libtensorflow_cc.so.2")))
+
+
+@pytest.mark.parametrize("engine", ["TensorFlow", "lowered"])
+def test_the_lines_of_the_rest_api_s_description(family: Path, tmp_path: Path, engine: str) -> None:
+    """Its requests on half_plus_three, and its replies byte by byte but for the version's number."""
+    flags = ["--model_name=half_plus_three", f"--model_base_path={family / 'half_plus_three'}"]
+    env = {"PROTEAN_TENSORFLOW_LIBRARY": library()} if engine == "TensorFlow" else None
+    with model_server(tmp_path, *flags, env=env) as server:
+        url = "/v1/models/half_plus_three"
+        assert server.curl.get(url).text == (
+            '{\n "model_version_status": [\n  {\n   "version": "1",\n   "state": "AVAILABLE",\n   "status": {\n'
+            '    "error_code": "OK",\n    "error_message": ""\n   }\n  }\n ]\n}\n'
+        )
+        reply = server.curl.post(f"{url}:predict", b'{"instances": [1.0,2.0,5.0]}')
+        assert reply.text == '{\n    "predictions": [3.5, 4.0, 5.5\n    ]\n}'
+        body = b'{"signature_name": "tensorflow/serving/regress", "examples": [{"x": 1.0}, {"x": 2.0}]}'
+        assert server.curl.post(f"{url}:regress", body).text == '{\n    "results": [3.5, 4.0]\n}'
+        reply = server.curl.post("/v1/models/half:predict", b'{"instances": [1.0,5.0]}')
+        assert (reply.status, reply.text) == (404, '{\n    "error": "Servable not found for request: Latest(half)"\n}')
+        metadata = server.curl.get(f"{url}/metadata").json()
+        assert metadata["model_spec"] == {"name": "half_plus_three", "signature_name": "", "version": "1"}
+        signature = metadata["metadata"]["signature_def"]["signature_def"]["tensorflow/serving/regress"]
+        assert signature["method_name"] == "tensorflow/serving/regress"
+
+
 def test_a_body_may_be_larger_than_64_mib(family: Path, tmp_path: Path) -> None:
     flags = ["--model_name=half_plus_two", f"--model_base_path={family / 'half_plus_two'}"]
     with model_server(tmp_path, *flags) as server:
@@ -213,8 +242,7 @@ def test_warm_up_requests_are_repeated_before_a_version_is_there(family: Path, t
     monitoring.write_text("prometheus_config { enable: true }")
     flags = [f"--model_config_file={config}", f"--monitoring_config_file={monitoring}"]
     flags += ["--num_request_iterations_for_warmup=2", "--max_num_load_retries=0"]
-    library = next((interpreter().parents[1] / "lib").glob("python3*/site-packages/tensorflow/libtensorflow_cc.so.2"))
-    env = {"PROTEAN_TENSORFLOW_LIBRARY": str(library)}
+    env = {"PROTEAN_TENSORFLOW_LIBRARY": library()}
     with model_server(tmp_path / "server", *flags, env=env) as server:
         wait_until(lambda: states(server, "good") == {"1": "AVAILABLE"}, "good")
         for name, message in (
