@@ -118,6 +118,11 @@ Result<std::vector<Tensor>> decode_examples(std::span<const ParsedFeature* const
   std::vector<FeatureColumn> columns;
   columns.reserve(features.size());
   for (const auto* feature : features) {
+    if (examples.shape.size() != (feature->single ? 0U : 1U)) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("Expected serialized to be a {}, got shape: {}", feature->single ? "scalar" : "vector",
+                              format_shape(examples.shape)));
+    }
     TRY(const auto count, element_count(feature->shape));
     columns.emplace_back(*feature, count);
   }

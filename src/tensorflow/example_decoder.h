@@ -11,11 +11,11 @@
 
 namespace protean {
 
-/// `examples`: a kBytes tensor [n], or [] for a single Example. One tensor for each feature, [n, shape...] or
-/// [shape...], FP32, INT64 or BYTES. Features that nobody asks for are passed over.
-/// Errors: kInvalidArgument in ParseExample's words for what is no Example, a feature that is missing and has no
-/// default, has another type, or another number of values; kResourceExhausted when the tensors would exceed 2 GiB.
-/// Thread-safe.  Source: TensorFlow 2.20, ParseExampleV2.
+/// `examples`: a kBytes tensor [n], or [] where the features say that it is a single Example. One tensor for each
+/// feature, [n, shape...] or [shape...], FP32, INT64 or BYTES. Features that nobody asks for are passed over. Errors:
+/// kInvalidArgument in ParseExample's words for what is no Example, a feature that is missing and has no default, has
+/// another type, or another number of values, and for Examples of another shape; kResourceExhausted when the tensors
+/// would exceed 2 GiB. Thread-safe.  Source: TensorFlow 2.20, ParseExampleV2.
 [[nodiscard]] Result<std::vector<Tensor>> decode_examples(std::span<const ParsedFeature* const> features,
                                                           const Tensor& examples);
 

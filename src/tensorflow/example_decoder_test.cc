@@ -69,15 +69,19 @@ TEST(ExampleDecoder, GivesEmptyTensorsForNoExamples) {
 }
 
 TEST(ExampleDecoder, GivesNoRowsForASingleExample) {
+  ParsedFeature feature = kRequired;
+  feature.single = true;
   Tensor single = batch_of({example_of({1, 2})});
   single.shape = {};
-  const auto tensors = decode({kRequired}, single);
+  const auto tensors = decode({feature}, single);
   ASSERT_TRUE(tensors) << tensors.error().message;
   EXPECT_EQ(tensors->front().shape, Shape{2});
   single = batch_of({example_of({})});
   single.shape = {};
-  EXPECT_EQ(decode({kRequired}, single).error().message,
+  EXPECT_EQ(decode({feature}, single).error().message,
             "Feature: x (data type: float) is required but could not be found.");
+  EXPECT_EQ(decode({feature}, batch_of({})).error().message, "Expected serialized to be a scalar, got shape: [0]");
+  EXPECT_EQ(decode({kRequired}, single).error().message, "Expected serialized to be a vector, got shape: []");
 }
 
 TEST(ExampleDecoder, NamesTheExampleThatIsWrong) {
@@ -92,6 +96,7 @@ TEST(ExampleDecoder, NamesTheExampleThatIsWrong) {
 TEST(ParsedFeature, IsReadAsItWasWritten) {
   const std::vector<ParsedFeature> features = {
       kRequired,
+      {"one", "/3", "x", tf::DT_FLOAT, {2}, std::nullopt, true},
       {"inputs", "/1", "n\xff", tf::DT_INT64, {}, scalar_literal(tf::DT_INT64, 7)},
       {"others", "/2", "s", tf::DT_STRING, {2}, Literal{tf::DT_STRING, {2}, {}, {"a", std::string("\0\xff", 2)}}},
   };
@@ -104,6 +109,7 @@ TEST(ParsedFeature, IsReadAsItWasWritten) {
     EXPECT_EQ(read->at(i).key, features[i].key);
     EXPECT_EQ(read->at(i).dtype, features[i].dtype);
     EXPECT_EQ(read->at(i).shape, features[i].shape);
+    EXPECT_EQ(read->at(i).single, features[i].single);
     ASSERT_EQ(read->at(i).otherwise.has_value(), features[i].otherwise.has_value());
     if (!features[i].otherwise) continue;
     EXPECT_EQ(read->at(i).otherwise->bytes, features[i].otherwise->bytes);

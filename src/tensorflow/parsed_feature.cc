@@ -37,6 +37,7 @@ Result<ParsedFeature> read_feature(const tf::NodeDef& node) {
   if (node.op() != kOperation || node.input_size() != 1) return damaged();
   ParsedFeature feature{node.input(0), node.name(), attribute(node, "key").s(), attribute(node, "dtype").type(),
                         shape_of(attribute(node, "shape").shape())};
+  feature.single = attribute(node, "single").b();
   if (!feature_type(feature.dtype) || !element_count(feature.shape)) return damaged();
   if (const auto& otherwise = attribute(node, "otherwise"); otherwise.has_tensor()) {
     TRY(feature.otherwise, read_literal(otherwise.tensor(), "default"));
@@ -66,6 +67,7 @@ std::string write_features(const std::vector<ParsedFeature>& features) {
     auto& attributes = *node.mutable_attr();
     attributes["key"].set_s(feature.key);
     attributes["dtype"].set_type(feature.dtype);
+    attributes["single"].set_b(feature.single);
     auto& shape = *attributes["shape"].mutable_shape();
     for (const auto size : feature.shape) shape.add_dim()->set_size(size);
     if (feature.otherwise) *attributes["otherwise"].mutable_tensor() = proto_of(*feature.otherwise);

@@ -17,6 +17,7 @@ namespace protean {
 /// One feature. `input`: of the signature, texts of which each is a serialized tensorflow.Example.  `tensor`: the input
 /// of the ONNX model that takes the values; one that nothing uses has been left out there.
 /// `shape`: of one Example's values, without free dimensions.  `dtype`: DT_FLOAT, DT_INT64 or DT_STRING.
+/// `single`: the input is one Example, a scalar; else a vector of them.
 /// `otherwise`: of type and shape, for Examples without the feature; nullopt: they are refused.
 struct ParsedFeature {
   std::string input;
@@ -25,6 +26,7 @@ struct ParsedFeature {
   tensorflow::DataType dtype = tensorflow::DT_INVALID;
   Shape shape;
   std::optional<Literal> otherwise = std::nullopt;
+  bool single = false;
 };
 
 /// As bytes, for a file beside the ONNX model: a tensorflow.GraphDef with a node for each feature.

@@ -92,6 +92,20 @@ def write_sparse(folder: Path) -> None:
         builder.save()
 
 
+def write_shapeless(folder: Path) -> None:
+    """Its placeholder says nothing about its shape, as that of the first tutorials."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        serialized = v1.placeholder(tf.string)
+        (x,) = tf.raw_ops.ParseExample(
+            serialized=serialized, names=[], sparse_keys=[], dense_keys=[b"x"], dense_defaults=[tf.zeros([1])],
+            sparse_types=[], dense_shapes=[[1]],
+        ).dense_values  # fmt: skip
+        regress = v1.saved_model.regression_signature_def(examples=serialized, predictions=x * 0.5 + 2.0)
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map={"serving_default": regress})
+        builder.save()
+
+
 def example(**features) -> bytes:
     """A tensorflow.Example; None: a feature without a list of values."""
     made = tf.train.Example()
@@ -138,7 +152,7 @@ def without_place(message: str) -> str:
 def answer(signature, texts: list) -> dict:
     ((key, spec),) = signature.structured_input_signature[1].items()
     try:
-        found = signature(**{key: tf.constant(texts if spec.shape.rank == 1 else texts[0], tf.string)})
+        found = signature(**{key: tf.constant(texts[0] if spec.shape.rank == 0 else texts, tf.string)})
     except tf.errors.InvalidArgumentError as error:
         return {"error": without_place(error.message)}
     plain = {}
@@ -157,9 +171,11 @@ def make(folder: Path) -> None:
         "single": people.single,
     }  # fmt: skip
     tf.saved_model.save(people, str(models / "people" / "1"), signatures=signatures)
+    write_shapeless(models / "shapeless" / "1")
     write_sparse(models / "sparse" / "1")
     asked = {
         "half_plus_two": (HALF, ("classify_x_to_y", "regress_x_to_y", "regress_x2_to_y3")),
+        "shapeless": (HALF, ("serving_default",)),
         "people": (PEOPLE, ("serving_default", "regress", "count")),
         # Neither reads what others have of another type.
         "people of old": ({name: PEOPLE[name] for name in PEOPLE if name not in IN_NEW_ONES}, ("old",)),

@@ -36,6 +36,7 @@ def probe():
 
 @pytest.fixture(scope="module")
 def authority(made, tmp_path_factory):
+    (made / "models" / "half_plus_two" / "protean.toml").write_text("[tensorflow]\nengine = 'onnx'\n")
     flags = ("--tensorflow-library", NOWHERE)
     with serving_tfserving(tmp_path_factory.mktemp("server"), made / "models", *flags) as (_, authority):
         yield authority
@@ -66,12 +67,12 @@ def test_answers_are_those_of_tensorflow(probe, made, cases):
             else:
                 np.testing.assert_allclose(found[name].ravel(), wanted, rtol=1e-5, atol=1e-5, err_msg=case["name"])
             compared += 1
-    assert compared == 3 + 4 * 5 + 4 + 2
+    assert compared == 4 + 4 * 5 + 4 + 2
 
 
 def test_what_tensorflow_refuses_is_refused_in_its_words(probe, made, cases):
     refused = [case for case in cases if "error" in case]
-    assert len(refused) == 3 + 9 * 3 + 7 + 3
+    assert len(refused) == 4 + 9 * 3 + 7 + 3
     for case in refused:
         probe.load(made / "models" / case["model"] / "1", "auto")
         with pytest.raises(Refused) as error:
@@ -100,6 +101,11 @@ def test_rest_classifies_and_regresses(rest):
     assert [row[0][1] for row in reply.json()["results"]] == [3.0, 2.0, 2.0]
     body["signature_name"] = "regress_x2_to_y3"
     assert rest.post_json("/v1/models/half_plus_two:regress", body).json()["results"] == [3.0, 7.0, 3.0]
+
+
+def test_rest_regresses_where_nothing_is_said_about_the_shape(rest):
+    body = {"examples": [{"x": 2.0}, {"x": 4.0}]}
+    assert rest.post_json("/v1/models/shapeless:regress", body).json()["results"] == [3.0, 4.0]
 
 
 def test_grpc_classifies_and_regresses(authority):

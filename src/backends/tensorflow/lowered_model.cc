@@ -175,7 +175,9 @@ class Lowering {
   Result<std::unique_ptr<LoweredFunction>> make(PlannedFunction function) {
     TRY(auto declared, lower(function, InputShapes::kDeclared));
     std::optional<Lowered> free;
-    if (largest_bytes_ <= kFreeBytesMax) {
+    // Examples come one way only.
+    const bool takes_more = declared.places.examples.size() < function.inputs.size();
+    if (largest_bytes_ <= kFreeBytesMax && (takes_more || function.inputs.empty())) {
       if (auto lowered = lower(function, InputShapes::kFree)) free = *std::move(lowered);
     }
     for (auto& input : function.signature.inputs) input.any_shape = free.has_value();

@@ -92,7 +92,10 @@ LoweredValues lower_examples(Operation& op) {
   if (!op.lowering().emitter().takes(serialized)) {
     return does_not_lower("Examples that are no input of the signature, or are read in a branch or a loop");
   }
-  if (!serialized.dims.ranked || serialized.dims.rank() > 1) return does_not_lower("Examples of unknown shape");
+  // Old exporters leave the rank open, for that the operation of their time took nothing but vectors.
+  Dims rows = serialized.dims.ranked ? serialized.dims : Dims::any_of(1);
+  if (op.type() == "ParseSingleExample") rows = Dims::of({});
+  if (rows.rank() > 1) return does_not_lower("Examples that are neither a vector nor a scalar");
   if (has_others(op)) return does_not_lower("features that are sparse or ragged");
   TRY(const auto dense, dense_inputs(op));
   const auto* types = op.attribute("Tdense");
@@ -105,7 +108,8 @@ LoweredValues lower_examples(Operation& op) {
   std::vector<Value> values;
   for (std::size_t i = 0; i < dense.keys.size(); ++i) {
     TRY(auto feature, feature_of(op, dense, i));
-    Dims dims = serialized.dims;
+    feature.single = rows.scalar();
+    Dims dims = rows;
     dims.sizes.insert(dims.sizes.end(), feature.shape.begin(), feature.shape.end());
     values.push_back(op.lowering().add_feature(std::move(feature), dims));
   }
