@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
-#include "base/checked_math.h"
 #include "base/text.h"
 #include "proto/tensorflow.pb.h"
 
@@ -69,24 +71,37 @@ class FeatureColumn {
   explicit FeatureColumn(const ParsedFeature& feature, std::size_t count)
       : feature_(feature), count_(count), type_(word_for(feature.dtype)) {}
 
-  Status add(const tf::Example& example, const Place& place) {
-    const auto& features = example.features().feature();
-    const auto found = features.find(feature_.key);
-    const auto type = found == features.end() ? tf::DT_INVALID : type_of(found->second);
-    if (type == tf::DT_INVALID) return add_default(place);
+  Status add(const tf::Feature& feature, const Place& place) {
+    const auto type = type_of(feature);
     if (type != feature_.dtype) {
       return fail(Code::kInvalidArgument, fmt::format("{}Data types don't match. Data type: {} but expected type: {}",
                                                       place.of(feature_), word_for(type), type_));
     }
-    if (size_of(found->second) != count_) {
+    if (size_of(feature) != count_) {
       return fail(Code::kInvalidArgument,
                   fmt::format("{}Number of {} values != expected.  Values size: {} but output shape: {}",
-                              place.of(feature_), type_, size_of(found->second), format_shape(feature_.shape)));
+                              place.of(feature_), type_, size_of(feature), format_shape(feature_.shape)));
     }
-    append_values(data_, found->second);
+    append_values(data_, feature);
+    ++rows_;
     return {};
   }
 
+  /// After the Example at `place`: a row for it where it has no such feature.
+  Status close_row(const Place& place) {
+    if (has_row(place)) return {};
+    if (!feature_.otherwise) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{}Feature: {} (data type: {}) is required but could not be found.",
+                              place.single ? "" : "Name: <unknown>, ", printable(feature_.key), type_));
+    }
+    append_values(data_, *feature_.otherwise);
+    ++rows_;
+    return {};
+  }
+
+  [[nodiscard]] bool has_row(const Place& place) const noexcept { return rows_ > place.index; }
+  [[nodiscard]] const std::string& key() const noexcept { return feature_.key; }
   [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
 
   Tensor finish(const Shape& examples) && {
@@ -96,37 +111,66 @@ class FeatureColumn {
   }
 
  private:
-  Status add_default(const Place& place) {
-    if (feature_.otherwise) {
-      append_values(data_, *feature_.otherwise);
-      return {};
-    }
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}Feature: {} (data type: {}) is required but could not be found.",
-                            place.single ? "" : "Name: <unknown>, ", printable(feature_.key), type_));
-  }
-
   const ParsedFeature& feature_;
   const std::size_t count_;
   const std::string_view type_;
+  std::size_t rows_ = 0;
   Buffer data_;
+};
+
+/// All features that are asked for.
+class Columns {
+ public:
+  Status add(const ParsedFeature& feature) {
+    TRY(const auto count, element_count(feature.shape));
+    columns_.emplace_back(feature, count);
+    by_key_.emplace(columns_.back().key(), &columns_.back());
+    return {};
+  }
+
+  /// Of entries with one name the last that has values counts.
+  Status add_row(const tf::ExampleEntries& example, const Place& place) {
+    const auto& entries = example.features().feature();
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+      if (type_of(entry->value()) == tf::DT_INVALID) continue;
+      const auto [first, last] = by_key_.equal_range(entry->name());
+      for (auto column = first; column != last; ++column) {
+        if (!column->second->has_row(place)) TRY_STATUS(column->second->add(entry->value(), place));
+      }
+    }
+    std::size_t bytes = 0;
+    for (auto& column : columns_) {
+      TRY_STATUS(column.close_row(place));
+      bytes += column.bytes();
+    }
+    if (bytes <= kLiteralBytesMax) return {};
+    return fail(Code::kResourceExhausted, "the features of these Examples are larger than 2 GiB");
+  }
+
+  std::vector<Tensor> finish(const Shape& examples) && {
+    std::vector<Tensor> tensors;
+    for (auto& column : columns_) tensors.push_back(std::move(column).finish(examples));
+    return tensors;
+  }
+
+ private:
+  std::list<FeatureColumn> columns_;
+  std::unordered_multimap<std::string_view, FeatureColumn*> by_key_;
 };
 
 }  // namespace
 
 Result<std::vector<Tensor>> decode_examples(std::span<const ParsedFeature* const> features, const Tensor& examples) {
-  std::vector<FeatureColumn> columns;
-  columns.reserve(features.size());
+  Columns columns;
   for (const auto* feature : features) {
     if (examples.shape.size() != (feature->single ? 0U : 1U)) {
       return fail(Code::kInvalidArgument,
                   fmt::format("Expected serialized to be a {}, got shape: {}", feature->single ? "scalar" : "vector",
                               format_shape(examples.shape)));
     }
-    TRY(const auto count, element_count(feature->shape));
-    columns.emplace_back(*feature, count);
+    TRY_STATUS(columns.add(*feature));
   }
-  tf::Example example;
+  tf::ExampleEntries example;
   BytesReader reader(examples.data.bytes);
   for (Place place{examples.shape.empty(), 0}; !reader.done(); ++place.index) {
     const auto text = reader.next();
@@ -134,19 +178,9 @@ Result<std::vector<Tensor>> decode_examples(std::span<const ParsedFeature* const
       return fail(Code::kInvalidArgument,
                   fmt::format("Could not parse example input, value: '{}'", printable(text, kShownMax)));
     }
-    std::size_t bytes = 0;
-    for (auto& column : columns) {
-      TRY_STATUS(column.add(example, place));
-      bytes += column.bytes();
-    }
-    if (bytes > kLiteralBytesMax) {
-      return fail(Code::kResourceExhausted, "the features of these Examples are larger than 2 GiB");
-    }
+    TRY_STATUS(columns.add_row(example, place));
   }
-  std::vector<Tensor> tensors;
-  tensors.reserve(columns.size());
-  for (auto& column : columns) tensors.push_back(std::move(column).finish(examples.shape));
-  return tensors;
+  return std::move(columns).finish(examples.shape);
 }
 
 }  // namespace protean

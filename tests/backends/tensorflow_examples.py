@@ -124,11 +124,15 @@ def example(**features) -> bytes:
 
 ROW = {"row": [0.5, -1.0, 2.0]}
 WHOLE = example(**ROW, age=[40], name=[b"\xffm\0"], matrix=[5.0, 6.0, 7.0, 8.0], unused=[1, 2], other=[b"x"])
+# {features {feature {key: "\xff" value {}}}}
+NOT_TEXT = b"\x0a\x07\x0a\x05\x0a\x01\xff\x12\x00"
 PEOPLE = {
     "one": [WHOLE],
     "defaults": [example(**ROW), WHOLE, example(row=[1.0, 1.0, 1.0], age=[2])],
     "an_empty_feature": [example(**ROW, age=None)],
     "later_ones_count": [example(row=[9.0, 9.0, 9.0]) + example(**ROW)],
+    "later_ones_without_values": [example(**ROW, age=[5]) + example(age=None, row=None)],
+    "names_of_any_bytes": [example(**ROW) + NOT_TEXT],
     "missing": [WHOLE, example(age=[3])],
     "an_empty_text": [b""],
     "other_type": [WHOLE, example(row=[1, 2, 3])],

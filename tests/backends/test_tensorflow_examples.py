@@ -67,7 +67,7 @@ def test_answers_are_those_of_tensorflow(probe, made, cases):
             else:
                 np.testing.assert_allclose(found[name].ravel(), wanted, rtol=1e-5, atol=1e-5, err_msg=case["name"])
             compared += 1
-    assert compared == 4 + 4 * 5 + 4 + 2
+    assert compared == 4 + 6 * 5 + 6 + 2
 
 
 def test_what_tensorflow_refuses_is_refused_in_its_words(probe, made, cases):
