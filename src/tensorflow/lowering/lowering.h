@@ -37,7 +37,8 @@ class Lowering {
   /// Errors: kInvalidArgument for a broken graph; what does not lower is a poisoned value instead.
   [[nodiscard]] Result<Value> value(Output output);
 
-  /// A new input of the ONNX model, of shape `dims`, for what is read out of Examples. Requires the outermost graph.
+  /// A new input of the ONNX model, of shape `dims`, for what is read out of Examples. Requires the outermost graph and
+  /// that `feature.input` is an input of it. Fills in `feature.tensor`.
   Value add_feature(ParsedFeature feature, const Dims& dims);
   [[nodiscard]] const std::vector<ParsedFeature>& features() const noexcept { return features_; }
 
