@@ -55,6 +55,10 @@ double additivity_error(const Contributions& from) {
 Result<Explained> explain(Model& model, const RunRequest& request, const ExplainOptions& options) {
   auto contributions = model.explain(request);
   if (!contributions && contributions.error().code == Code::kUnimplemented) {
+    if (model.signature().stateful) {
+      return fail(Code::kFailedPrecondition,
+                  "a run of this model may change what later runs answer, so that none is made up to explain it");
+    }
     contributions = kernel_shap(model, request, options);
   }
   if (!contributions) return tl::unexpected<Error>(std::move(contributions).error());

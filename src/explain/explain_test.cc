@@ -52,6 +52,7 @@ class FunctionModel final : public Model {
     return std::vector<Tensor>{y};
   }
   [[nodiscard]] ModelMemory memory() const noexcept override { return {}; }
+  void be_stateful() { signature_.stateful = true; }
 
   std::size_t rows_largest = 0;
   std::size_t runs = 0;
@@ -157,6 +158,15 @@ TEST(Explain, NeedsABackgroundOfTheSameForm) {
   EXPECT_EQ(explain(model, {inputs, outputs, {}, {}}, {}).error().code, Code::kFailedPrecondition);
   EXPECT_EQ(ask(model, {matrix(2, {1, 2}), matrix(1, {1})}).error().message,
             "the background has other inputs or columns than the rows");
+}
+
+TEST(Explain, MakesUpNoRunsOfAStatefulModel) {
+  FunctionModel model(2, [](auto x) { return x[0]; });
+  model.be_stateful();
+  const auto explained = ask(model, {matrix(2, {1, 2}), matrix(2, {0, 0})});
+  ASSERT_FALSE(explained);
+  EXPECT_EQ(explained.error().code, Code::kFailedPrecondition);
+  EXPECT_EQ(model.runs, 0U);
 }
 
 TEST(Explain, StopsWhenNobodyWaitsOrTheDeadlineIsOver) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend for tests of this room: a model file is text starting with `MODEL`; words after it say how
 // it behaves: `broken` (does not load), `flaky` (fails to load, may be tried again), `cold` (cannot run), `picky`
-// (refuses every input), `fails` (on bytes above 1), `streams` (answers each byte as a part). Its memory is its size,
+// (refuses every input), `fails` (on bytes above 1), `streams` (answers each byte as a part),
+// `stateful` (says so), `counter` (has a stateful function `count` beside). Its memory is its size,
 // its batch dimension is unknown. Runs answer the input's first byte plus the file's size.
 #pragma once
 
@@ -26,12 +27,15 @@ class FakeModel final : public Model {
     signature_.platform = "fake";
     signature_.inputs = {{"x", DataType::kUint8, {-1}, {}, false, false}};
     signature_.outputs = {{"y", DataType::kUint8, {-1}, {}, false, false}};
+    if (content_ == "stateful function") signature_.function = "count";
+    signature_.stateful = content_.find("stateful") != std::string::npos;
     signature_.streams = content_.find("streams") != std::string::npos;
   }
   ~FakeModel() override { --alive_; }
 
   [[nodiscard]] const Signature& signature() const noexcept override { return signature_; }
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
+    ++runs;
     if (request.parts != nullptr) return run_in_parts(request);
     const Tensor& input = *request.inputs.front();
     // Generated inputs hold zeros and ones: such a model passes its warm-up.
@@ -49,6 +53,15 @@ class FakeModel final : public Model {
     return outputs;
   }
   [[nodiscard]] ModelMemory memory() const noexcept override { return {content_.size(), 0}; }
+
+  [[nodiscard]] std::vector<std::unique_ptr<Model>> take_functions() override {
+    std::vector<std::unique_ptr<Model>> functions;
+    if (content_.find("counter") == std::string::npos) return functions;
+    functions.push_back(std::make_unique<FakeModel>("stateful function", alive_));
+    return functions;
+  }
+
+  std::atomic<int> runs{0};
 
  private:
   Result<std::vector<Tensor>> run_in_parts(const RunRequest& request) {

@@ -27,6 +27,9 @@ struct BatchFacts {
   std::string reason;
 };
 
+/// BatchFacts::reason, and what else is left out for it, of a model that is `stateful` (core/model.h).
+inline constexpr const char* kStatefulReason = "a run may change what later runs answer";
+
 /// Constant after construction, but for what is atomic and the model's own thread-safe insides.
 struct LoadedVersion {
   std::string model_name;

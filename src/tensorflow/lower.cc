@@ -40,6 +40,8 @@ class SignatureLowering {
     LoweredModel model;
     TRY(model.onnx, lowering_.emitter().finish());
     if (lowering_.left_out_checks()) model.notes.emplace_back("checks of the graph (Assert) are not evaluated");
+    model.features = lowering_.features();
+    if (!model.features.empty()) model.notes.emplace_back("Examples are read before the ONNX model runs");
     for (auto& note : notes_) model.notes.push_back(std::move(note));
     return model;
   }

@@ -7,14 +7,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tensorflow/parsed_feature.h"
 
 namespace protean {
 
 /// `onnx`: a serialised ModelProto whose inputs and outputs have the keys of the signature as names, in the order of
 /// SavedModelSignature. `notes`: what a person should know about the way it was lowered.
+/// `features`: what is to be read out of inputs that are Examples; the ONNX model then has inputs for it behind those
+/// of the signature, and none for the Examples where nothing else looks at them.
 struct LoweredModel {
   std::string onnx;
   std::vector<std::string> notes;
+  std::vector<ParsedFeature> features = {};
 };
 
 class MetaGraph;

@@ -207,6 +207,71 @@ TEST_F(LowerTest, TakesTheMetaGraphWithTheTags) {
               testing::HasSubstr("no meta graph with the tags {train}; it has {serve,tpu} {serve}"));
 }
 
+std::string constant(const std::string& name, const std::string& tensor) {
+  return node(name, "Const", {}, "attr { key: 'value' value { tensor { " + tensor + " } } }");
+}
+
+/// y is computed from the floats `a`; the integer `b` is read and not used; the Examples are the input x.
+std::string examples_graph(const std::string& shape_of_a, const std::string& y) {
+  const std::string none = "dtype: DT_STRING tensor_shape { dim { size: 0 } }";
+  const std::string attributes =
+      "attr { key: 'Tdense' value { list { type: DT_FLOAT type: DT_INT64 } } } "
+      "attr { key: 'dense_shapes' value { list { shape { " +
+      shape_of_a + " } shape { } } } }";
+  auto text = meta_graph(
+      constant("none", none) +
+      constant("keys", "dtype: DT_STRING tensor_shape { dim { size: 2 } } string_val: 'a' string_val: 'b'") +
+      constant("no_default", "dtype: DT_FLOAT tensor_shape { dim { size: 0 } }") +
+      constant("seven", "dtype: DT_INT64 tensor_shape { } int64_val: 7") +
+      node("read", "ParseExampleV2", {"x", "none", "none", "keys", "none", "no_default", "seven"}, attributes) + y);
+  const auto input = text.find("DT_FLOAT", text.find("signature_def"));
+  return text.replace(input, 8, "DT_STRING");
+}
+
+TEST_F(LowerTest, CutsTheGraphBehindWhatReadsExamples) {
+  const auto lowered = lower(examples_graph("dim { size: 1 }", node("y", "Neg", {"read"})));
+  ASSERT_TRUE(lowered) << lowered.error().message;
+  ASSERT_EQ(lowered->features.size(), 2U);
+  const auto& a = lowered->features[0];
+  const auto& b = lowered->features[1];
+  EXPECT_EQ(a.input, "x");
+  EXPECT_EQ(a.key, "a");
+  EXPECT_EQ(a.shape, Shape{1});
+  EXPECT_FALSE(a.otherwise);
+  EXPECT_EQ(b.key, "b");
+  ASSERT_TRUE(b.otherwise);
+  EXPECT_EQ(integer_at(*b.otherwise, 0), 7);
+  lowered_onnx::Model model;
+  ASSERT_TRUE(model.ParseFromString(lowered->onnx));
+  ASSERT_EQ(model.graph().input_size(), 1) << "neither the Examples nor what nobody uses";
+  EXPECT_EQ(model.graph().input(0).name(), a.tensor);
+}
+
+TEST_F(LowerTest, KeepsTheExamplesWhereSomethingElseUsesThem) {
+  const auto y = node("count", "Size", {"x"}) +
+                 node("sum", "Cast", {"count"}, "attr { key: 'DstT' value { type: DT_FLOAT } }") +
+                 node("y", "AddV2", {"read", "sum"});
+  const auto lowered = lower(examples_graph("", y));
+  ASSERT_TRUE(lowered) << lowered.error().message;
+  lowered_onnx::Model model;
+  ASSERT_TRUE(model.ParseFromString(lowered->onnx));
+  ASSERT_EQ(model.graph().input_size(), 2);
+  EXPECT_EQ(model.graph().input(0).name(), "x");
+}
+
+TEST_F(LowerTest, RefusesExamplesItCannotReadForTheGraph) {
+  const auto y = node("y", "Neg", {"read"});
+  EXPECT_THAT(error_of(examples_graph("dim { size: -1 }", y)),
+              testing::HasSubstr("ParseExampleV2 (node read: feature 'a' has any number of values)"));
+  EXPECT_THAT(error_of(examples_graph("unknown_rank: true", y)), testing::HasSubstr("any number of values"));
+  auto sparse = examples_graph("", y);
+  sparse.replace(sparse.find("attr { key: 'Tdense'"), 0, "attr { key: 'num_sparse' value { i: 1 } } ");
+  EXPECT_THAT(error_of(sparse), testing::HasSubstr("features that are sparse or ragged"));
+  auto computed = examples_graph("", y);
+  computed.replace(computed.find("op: 'ParseExampleV2' input: 'x'"), 31, "op: 'ParseExampleV2' input: 'none'");
+  EXPECT_THAT(error_of(computed), testing::HasSubstr("Examples that are no input of the signature"));
+}
+
 TEST_F(LowerTest, DescribesSignatures) {
   write(meta_graph(node("y", "Neg", {"x"})));
   const auto facts = read_saved_model_facts(folder_, {"serve"});

@@ -86,7 +86,7 @@ def build_unlowered(name, folder):
         v1 = tf.compat.v1
         with tf.Graph().as_default(), v1.Session() as session:
             serialized = v1.placeholder(tf.string, [None], name="words")
-            features = {"x": v1.FixedLenFeature([2], tf.float32, default_value=[0.0, 0.0])}
+            features = {"x": v1.FixedLenSequenceFeature([], tf.float32, allow_missing=True)}
             x = v1.parse_example(serialized, features, name="ParseExample")["x"]
             v1.saved_model.simple_save(session, folder, {"inputs": serialized}, {"outputs": x * 2.0})
 

@@ -65,6 +65,23 @@ class Counter(tf.Module):
         return {"total": self.total.read_value()}
 
 
+class Gathering(tf.Module):
+    """Rows of one shape in and out, with what all calls have seen so far; written by a function that another calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.sum = tf.Variable(0.0)
+
+    @tf.function
+    def gather(self, seen):
+        self.sum.assign_add(tf.reduce_sum(seen))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="seen")])
+    def call(self, seen):
+        self.gather(seen)
+        return {"sum": tf.zeros_like(seen) + self.sum}
+
+
 class Raising(tf.Module):
     """Refuses negative numbers when it runs."""
 
@@ -189,12 +206,13 @@ def save_all(folder: Path) -> None:
     vocabulary = folder / "vocabulary.txt"
     vocabulary.write_text("cat\ndog\nbird\n")
     types, mixed, counter = Types(), Mixed(), Counter()
-    words, raising, loops, reader = Words(vocabulary), Raising(), Loops(), Reader()
+    words, raising, loops, reader, gathering = Words(vocabulary), Raising(), Loops(), Reader(), Gathering()
     modules = {
         "numbers": (types, {"serving_default": types.numbers}),
         "others": (types, {"serving_default": types.others}),
         "words": (words, {"serving_default": words.look}),
         "counter": (counter, {"serving_default": counter.add, "read": counter.read}),
+        "gathering": (gathering, {"serving_default": gathering.call}),
         "raising": (raising, {"serving_default": raising.root}),
         "loops": (loops, {"serving_default": loops.collatz}),
         "mixed": (mixed, {"serving_default": mixed.plain, "imaginary": mixed.imaginary}),

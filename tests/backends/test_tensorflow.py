@@ -14,8 +14,6 @@ from harness.ways import Call
 from saved_models import Probe, Refused, build, datatype_of, library_of, read_answers
 
 BINARY = ways.CLEAR["tritonclient.http, binary in and out"]
-# Nothing runs but what the test asks for: these models change when they run.
-QUIET = "[batch]\nmode = 'off'\n[warm_up]\ngenerated_runs = 0\nrecorded = false\n"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def made(tmp_path_factory, tensorflow_python):  # noqa: F811
     """The folder with `models` and TensorFlow's answers."""
     folder = tmp_path_factory.mktemp("saved_models")
     build(tensorflow_python, "tensorflow_models.py", folder)
-    (folder / "models" / "counter" / "protean.toml").write_text(QUIET)
+    (folder / "models" / "counter" / "protean.toml").write_text("[cache]\nbytes_max = 1000000\n")
     (folder / "refused").mkdir()
     (folder / "models" / "reader").rename(folder / "refused" / "reader")
     return folder
@@ -106,6 +104,18 @@ def test_functions_share_the_variables_of_their_model(probe, made):
 def test_variables_keep_their_value_between_requests(server):
     call = Call("counter", [("by", "FP32", np.array(1.5, np.float32))])
     assert [float(BINARY(server, call)["total"]) for _ in range(3)] == [1.5, 3.0, 4.5]
+
+
+def test_what_a_client_asks_first_is_the_first_that_a_counting_model_answers(server):
+    """Nothing in its protean.toml says that runs count; rows would be independent, and the answer keeps its shape."""
+    request = {"inputs": [{"name": "seen", "shape": [2], "datatype": "FP32", "data": [5, 5]}]}
+    for total in (10, 20):
+        assert server.curl.infer("gathering", request).json()["outputs"][0]["data"] == [total, total]
+    notes = notes_of(server, "gathering")
+    assert "a run may change what later runs answer: none is made up, repeated or shared" in notes
+    assert "not warmed" in notes
+    assert "no response cache: a run may change what later runs answer" in notes_of(server, "counter")
+    assert "may change" not in notes_of(server, "network") + notes_of(server, "words") + notes_of(server, "loops")
 
 
 def test_what_the_model_raises_comes_back_and_the_server_lives(server):

@@ -17,6 +17,7 @@
 #include "backends/tensorflow/lowered_model.h"
 #include "backends/tensorflow/recognise.h"
 #include "backends/tensorflow/session.h"
+#include "backends/tensorflow/stateful.h"
 #include "backends/tensorflow/tensorflow_model.h"
 #include "base/text.h"
 #include "core/library_search.h"
@@ -67,7 +68,8 @@ class TensorflowBackend final : public Backend {
 
  private:
   Result<std::unique_ptr<Model>> load_checked(const ModelFiles& files, const LoadOptions& options);
-  Result<std::unique_ptr<Model>> load_session(const ModelFiles& files, const SavedModelFacts& facts);
+  Result<std::unique_ptr<Model>> load_session(const ModelFiles& files, const MetaGraph& graph,
+                                              const SavedModelFacts& facts);
   Result<std::unique_ptr<Model>> load_onnx(const ModelFiles& files, const LoadOptions& options,
                                            const SavedModelFacts& facts, std::string why);
 
@@ -76,8 +78,10 @@ class TensorflowBackend final : public Backend {
   const LoweredFiles lowered_;
 };
 
-Result<std::unique_ptr<Model>> TensorflowBackend::load_session(const ModelFiles& files, const SavedModelFacts& facts) {
+Result<std::unique_ptr<Model>> TensorflowBackend::load_session(const ModelFiles& files, const MetaGraph& graph,
+                                                               const SavedModelFacts& facts) {
   TRY(auto planned, plan_functions(facts));
+  mark_stateful(graph.def(), planned);
   TRY(const auto runtime, library_.get());
   SessionSource source;
   source.folder = files.path;
@@ -99,7 +103,7 @@ Result<std::unique_ptr<Model>> TensorflowBackend::load_checked(const ModelFiles&
   const auto runtime = library_.get();
   if (runtime || engine == TensorflowEngine::kTensorflow) {
     TRY_STATUS(check_graph(graph.def()));
-    return load_session(files, facts);
+    return load_session(files, graph, facts);
   }
   auto model = load_onnx(files, options, facts, runtime.error().message);
   if (model || model.error().code != Code::kUnimplemented) return model;

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A new one for every change of src/tensorflow that changes what comes out.
-constexpr std::string_view kLowering = "protean lowering 1";
+constexpr std::string_view kLowering = "protean lowering 2";
 constexpr unsigned kMode = 0600;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 constexpr std::size_t kFilesMax = 10'000;
@@ -73,7 +73,17 @@ Result<LoweredFile> in_memory(LoweredModel model) {
   TRY_STATUS(write_all(file.memory.get(), model.onnx));
   file.path = "/proc/self/fd/" + std::to_string(file.memory.get());
   file.notes = std::move(model.notes);
+  file.features = std::move(model.features);
   return file;
+}
+
+/// Errors: those of read_features(), and kUnavailable for a file that cannot be read.
+Result<std::vector<ParsedFeature>> features_in(const fs::path& path) {
+  std::error_code missing;
+  if (!fs::exists(path, missing)) return std::vector<ParsedFeature>();
+  TRY(const auto file, ModelFile::open(path));
+  TRY(const auto bytes, file.read_all());
+  return read_features(bytes.text());
 }
 
 std::string joined(const std::vector<std::string>& notes) {
@@ -119,6 +129,9 @@ Status LoweredFiles::keep(const std::string& key, const LoweredModel& model) con
   }
   if (model.onnx.size() > bytes_max_) return fail(Code::kResourceExhausted, "it is larger than the cache may be");
   TRY_STATUS(replace_file(place_of(key, ".notes"), joined(model.notes), kMode));
+  if (!model.features.empty()) {
+    TRY_STATUS(replace_file(place_of(key, ".features"), write_features(model.features), kMode));
+  }
   TRY_STATUS(replace_file(place_of(key, ".onnx"), model.onnx, kMode));
   trim(place_of(key, ".onnx"));
   return {};
@@ -141,7 +154,7 @@ void LoweredFiles::trim(const fs::path& newest) const {
     std::error_code ignored;
     bytes -= std::min<std::uint64_t>(bytes, fs::file_size(path, ignored));
     fs::remove(path, ignored);
-    fs::remove(path.replace_extension(".notes"), ignored);
+    for (const char* ending : {".notes", ".features"}) fs::remove(path.replace_extension(ending), ignored);
   }
 }
 
@@ -152,7 +165,8 @@ Result<LoweredFile> LoweredFiles::get(const std::string& key,
   file.path = place_of(key, ".onnx");
   std::error_code missing;
   fs::last_write_time(file.path, fs::file_time_type::clock::now(), missing);
-  if (!missing) {
+  if (auto features = features_in(place_of(key, ".features")); !missing && features) {
+    file.features = *std::move(features);
     file.from_cache = true;
     std::ifstream notes(place_of(key, ".notes"));
     for (std::string line; std::getline(notes, line);) file.notes.push_back(line);
@@ -162,6 +176,7 @@ Result<LoweredFile> LoweredFiles::get(const std::string& key,
   const auto kept = keep(key, model);
   if (kept) {
     file.notes = std::move(model.notes);
+    file.features = std::move(model.features);
     return file;
   }
   TRY(file, in_memory(std::move(model)));

@@ -4,6 +4,7 @@
 //
 //   <cache>/savedmodels/<key>.onnx    the ModelProto; its time is that of the last use
 //   <cache>/savedmodels/<key>.notes   what was noted while it was lowered, a line each
+//   <cache>/savedmodels/<key>.features  what is read out of Examples for it (tensorflow/parsed_feature.h), if anything
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,12 @@
 
 namespace protean {
 
-/// `path`: of an ONNX file; may be read until this is gone.  `from_cache`: it was not lowered now.
+/// `path`: of an ONNX file; may be read until this is gone.  `features`: LoweredModel::features.
+/// `from_cache`: it was not lowered now.
 struct LoweredFile {
   std::filesystem::path path;
   std::vector<std::string> notes;
+  std::vector<ParsedFeature> features = {};
   bool from_cache = false;
   FileDescriptor memory;
 };

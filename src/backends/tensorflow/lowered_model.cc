@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
+#include <list>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "backends/tensorflow/declared_model.h"
 #include "base/text.h"
+#include "tensorflow/example_decoder.h"
 #include "tensorflow/lower.h"
 
 namespace protean {
@@ -20,32 +23,97 @@ namespace {
 /// A graph is lowered a second time, for inputs of any shape, unless the first takes more than this.
 constexpr std::uint64_t kFreeBytesMax = 1 << 20;
 
-/// Places of the SavedModel's inputs and outputs among those of the ONNX model.
+/// Place of a tensor that the ONNX model does not have, for nothing uses it there.
+constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
+
+/// An input of the SavedModel that has Examples in it: what is read out of them, and the places of that.
+struct ExampleInput {
+  std::vector<const ParsedFeature*> features;
+  std::vector<std::size_t> places;
+};
+
+/// Places of the SavedModel's inputs and outputs among those of the ONNX model.  `examples`: by input.
 struct Places {
   std::vector<std::size_t> inputs;
   std::vector<std::size_t> outputs;
+  std::map<std::size_t, ExampleInput> examples;
 };
 
-Result<std::vector<std::size_t>> match(const std::vector<TensorSpec>& ours, const std::vector<TensorSpec>& theirs) {
-  std::vector<std::size_t> places;
-  for (const auto& spec : ours) {
-    const auto found = std::ranges::find(theirs, spec.name, &TensorSpec::name);
-    if (found == theirs.end() || found->type != spec.type) {
-      return fail(Code::kInternal, fmt::format("the lowered model has no tensor '{}' of type {}", printable(spec.name),
-                                               data_type_name(spec.type)));
+/// A model as the ONNX backend has it, and LoweredModel::features.
+struct OnnxModel {
+  std::unique_ptr<Model> model;
+  std::vector<ParsedFeature> features;
+};
+
+std::size_t place_of(std::string_view name, DataType type, const std::vector<TensorSpec>& theirs) {
+  const auto found = std::ranges::find(theirs, name, &TensorSpec::name);
+  return found == theirs.end() || found->type != type ? kNowhere : static_cast<std::size_t>(found - theirs.begin());
+}
+
+tl::unexpected<Error> no_such_tensor(const TensorSpec& spec) {
+  return fail(Code::kInternal, fmt::format("the lowered model has no tensor '{}' of type {}", printable(spec.name),
+                                           data_type_name(spec.type)));
+}
+
+Result<Places> match(const Signature& ours, const OnnxModel& lowered) {
+  const auto& theirs = lowered.model->signature();
+  Places places;
+  for (const auto& spec : ours.inputs) {
+    ExampleInput examples;
+    for (const auto& feature : lowered.features) {
+      if (feature.input != spec.name) continue;
+      examples.features.push_back(&feature);
+      const auto type = feature_type(feature.dtype).value_or(DataType::kFp32);
+      examples.places.push_back(place_of(feature.tensor, type, theirs.inputs));
     }
-    places.push_back(static_cast<std::size_t>(found - theirs.begin()));
+    places.inputs.push_back(place_of(spec.name, spec.type, theirs.inputs));
+    if (places.inputs.back() == kNowhere && examples.features.empty()) return no_such_tensor(spec);
+    if (!examples.features.empty()) places.examples.emplace(places.inputs.size() - 1, std::move(examples));
   }
-  if (places.size() != theirs.size())
+  std::size_t given = places.inputs.size() - static_cast<std::size_t>(std::ranges::count(places.inputs, kNowhere));
+  for (const auto& [input, examples] : places.examples) {
+    given += examples.places.size() - static_cast<std::size_t>(std::ranges::count(examples.places, kNowhere));
+  }
+  for (const auto& spec : ours.outputs) {
+    places.outputs.push_back(place_of(spec.name, spec.type, theirs.outputs));
+    if (places.outputs.back() == kNowhere) return no_such_tensor(spec);
+  }
+  if (given != theirs.inputs.size() || places.outputs.size() != theirs.outputs.size()) {
     return fail(Code::kInternal, "the lowered model has more tensors than its signature");
+  }
   return places;
 }
 
 /// An ONNX model and where the function's tensors are in it.
 struct Lowered {
-  std::shared_ptr<Model> onnx;
+  std::shared_ptr<const OnnxModel> onnx;
   Places places;
 };
+
+/// The inputs of a run of the ONNX model, and those among them that were read out of Examples.
+struct OnnxInputs {
+  std::vector<const Tensor*> tensors;
+  std::list<std::vector<Tensor>> read;
+};
+
+Result<OnnxInputs> inputs_of(const Lowered& lowered, const RunRequest& request, const PlannedFunction& function) {
+  OnnxInputs inputs;
+  inputs.tensors.resize(lowered.onnx->model->signature().inputs.size());
+  for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+    const auto* given = request.inputs[i] == nullptr ? &function.defaults[i] : request.inputs[i];
+    if (const auto place = lowered.places.inputs[i]; place != kNowhere) inputs.tensors[place] = given;
+    const auto examples = lowered.places.examples.find(i);
+    if (examples == lowered.places.examples.end()) continue;
+    TRY(auto read, decode_examples(examples->second.features, *given));
+    inputs.read.push_back(std::move(read));
+    for (std::size_t k = 0; k < examples->second.places.size(); ++k) {
+      if (const auto place = examples->second.places[k]; place != kNowhere) {
+        inputs.tensors[place] = &inputs.read.back()[k];
+      }
+    }
+  }
+  return inputs;
+}
 
 bool has_declared_shape(const Tensor& tensor, const TensorSpec& spec) {
   return spec.any_rank || std::ranges::equal(tensor.shape, spec.shape, [](std::int64_t found, std::int64_t expected) {
@@ -66,17 +134,14 @@ class LoweredFunction final : public Model {
 
   [[nodiscard]] Result<std::vector<Tensor>> run(const RunRequest& request) override {
     const Lowered& lowered = free_ && !has_declared_shapes(request) ? *free_ : declared_;
-    std::vector<const Tensor*> inputs(request.inputs.size());
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      inputs[lowered.places.inputs[i]] = request.inputs[i] == nullptr ? &function_.defaults[i] : request.inputs[i];
-    }
+    TRY(const auto inputs, inputs_of(lowered, request, function_));
     std::vector<std::size_t> outputs;
     outputs.reserve(request.outputs.size());
     for (const auto output : request.outputs) outputs.push_back(lowered.places.outputs[output]);
     RunRequest inner = request;
-    inner.inputs = inputs;
+    inner.inputs = inputs.tensors;
     inner.outputs = outputs;
-    return lowered.onnx->run(inner);
+    return lowered.onnx->model->run(inner);
   }
 
   void add_other(std::unique_ptr<Model> model) { others_.push_back(std::move(model)); }
@@ -110,7 +175,9 @@ class Lowering {
   Result<std::unique_ptr<LoweredFunction>> make(PlannedFunction function) {
     TRY(auto declared, lower(function, InputShapes::kDeclared));
     std::optional<Lowered> free;
-    if (largest_bytes_ <= kFreeBytesMax) {
+    // Examples come one way only.
+    const bool takes_more = declared.places.examples.size() < function.inputs.size();
+    if (largest_bytes_ <= kFreeBytesMax && (takes_more || function.inputs.empty())) {
       if (auto lowered = lower(function, InputShapes::kFree)) free = *std::move(lowered);
     }
     for (auto& input : function.signature.inputs) input.any_shape = free.has_value();
@@ -137,12 +204,11 @@ class Lowering {
   Result<Lowered> lower(const PlannedFunction& function, InputShapes shapes) {
     Lowered lowered;
     TRY(lowered.onnx, model_of(function, shapes));
-    TRY(lowered.places.inputs, match(function.signature.inputs, lowered.onnx->signature().inputs));
-    TRY(lowered.places.outputs, match(function.signature.outputs, lowered.onnx->signature().outputs));
+    TRY(lowered.places, match(function.signature, *lowered.onnx));
     return lowered;
   }
 
-  Result<std::shared_ptr<Model>> model_of(const PlannedFunction& function, InputShapes shapes) {
+  Result<std::shared_ptr<const OnnxModel>> model_of(const PlannedFunction& function, InputShapes shapes) {
     auto& known = models_[{tensors_of(function), shapes}];
     if (known == nullptr) {
       TRY(known, load(function.signature.function, shapes));
@@ -150,7 +216,7 @@ class Lowering {
     return known;
   }
 
-  Result<std::shared_ptr<Model>> load(const std::string& signature, InputShapes shapes) {
+  Result<std::shared_ptr<const OnnxModel>> load(const std::string& signature, InputShapes shapes) {
     const auto& tags = plan_.facts->tags;
     TRY(const auto key, lowered_key(plan_.files->path, tags, signature, shapes));
     const auto lower = [&] { return lower_saved_model(plan_.files->path, tags, signature, shapes); };
@@ -172,7 +238,7 @@ class Lowering {
     const auto used = (*model)->memory();
     memory_.private_bytes += used.private_bytes;
     memory_.mapped_bytes += used.mapped_bytes;
-    return std::shared_ptr<Model>(*std::move(model));
+    return std::make_shared<const OnnxModel>(OnnxModel{*std::move(model), std::move(file.features)});
   }
 
   Result<std::unique_ptr<Model>> load_file(const LoweredFile& file) const {
@@ -181,7 +247,7 @@ class Lowering {
   }
 
   const LoweringPlan& plan_;
-  std::map<std::pair<std::string, InputShapes>, std::shared_ptr<Model>> models_;
+  std::map<std::pair<std::string, InputShapes>, std::shared_ptr<const OnnxModel>> models_;
   std::uint64_t largest_bytes_ = 0;  // of the lowered files so far
   std::vector<std::string> notes_;
   ModelMemory memory_;
@@ -204,8 +270,10 @@ Result<std::unique_ptr<Model>> load_lowered(const LoweringPlan& plan, PlannedFun
     if (other) {
       main->add_other(*std::move(other));
     } else {
-      planned.notes.push_back(
-          fmt::format("signature '{}' cannot be served: {}", printable(declared.function), other.error().message));
+      const bool would_run = other.error().code == Code::kUnimplemented;
+      planned.notes.push_back(fmt::format("signature '{}' cannot be served: {}{}", printable(declared.function),
+                                          other.error().message,
+                                          would_run ? ". TensorFlow itself could run it: " + plan.why : ""));
       main->add_other(std::make_unique<DeclaredModel>(std::move(declared), planned.notes.back()));
     }
   }

@@ -215,7 +215,7 @@ class Translator {
     const std::int64_t wait_us = std::clamp<std::int64_t>(flags_.load_retry_interval_micros, 1000, 86'400'000'000);
     entry.retries->wait_first = entry.retries->wait_max = std::chrono::microseconds(wait_us);
     entry.warm_up.emplace();
-    // Models that remember would notice made-up requests.
+    // The original makes up no requests: a model that one of them fails would not be loaded here and is there.
     entry.warm_up->generated_runs = 0;
     entry.warm_up->replayed_max = 0;
     entry.warm_up->recorded = flags_.enable_model_warmup;

@@ -40,6 +40,11 @@ bool is_score(const TensorSpec& spec) noexcept {
   return is_float(spec.type) && (spec.any_rank || spec.shape.size() <= 2);
 }
 
+/// One that cannot be run says itself why not when it is.
+bool is_declared_only(const Signature& signature) noexcept {
+  return signature.inputs.empty() && signature.outputs.empty();
+}
+
 void ask(InferRequest& request, const TensorSpec& spec, std::string_view role) {
   RequestedOutput output{spec.name, {{std::string(kRole), std::string(role)}}};
   if (const auto* labels = find_parameter(spec.parameters, kLabels)) output.parameters.emplace_back(kLabels, *labels);
@@ -116,6 +121,7 @@ ClassOutputs find_roles(const InferRequest& request, const InferResult& result) 
 Status choose_class_outputs(const Signature& signature, bool check_method, InferRequest& request) {
   TRY_STATUS(check_declared(signature, check_method, "classification", kClassifyMethod));
   request.outputs.clear();
+  if (is_declared_only(signature)) return {};
   const TensorSpec* scores = find_output(signature, kScores);
   const TensorSpec* classes = find_output(signature, kClasses);
   if (scores == nullptr && classes == nullptr && takes_examples(signature)) {
@@ -142,6 +148,7 @@ Status choose_class_outputs(const Signature& signature, bool check_method, Infer
 Status choose_regression_output(const Signature& signature, bool check_method, InferRequest& request) {
   TRY_STATUS(check_declared(signature, check_method, "regression", kRegressMethod));
   request.outputs.clear();
+  if (is_declared_only(signature)) return {};
   const TensorSpec* output = find_output(signature, "outputs");
   if (output == nullptr && takes_examples(signature)) {
     return fail(Code::kInvalidArgument, R"(No regression outputs found: expected an output "outputs")");

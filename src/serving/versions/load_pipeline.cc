@@ -42,12 +42,34 @@ Status learn_facts(const LoadPipeline& pipeline, const LoadJob& job, LoadedVersi
   version.signature = std::make_shared<const Signature>(*std::move(signature));
   version.notes = version.model->load_notes();
   version.remote_runs = version.model->remote_runs();
-  if (job.config->batch.mode == BatchConfig::Mode::kOff) {
+  if (version.signature->stateful) {
+    version.batch.reason = kStatefulReason;
+    version.notes.push_back(fmt::format("{}: none is made up, repeated or shared", kStatefulReason));
+  } else if (job.config->batch.mode == BatchConfig::Mode::kOff) {
     version.batch.reason = "switched off";
   } else if (pipeline.probe) {
     version.batch = pipeline.probe(*version.model);
   }
   return {};
+}
+
+/// One function that changes what another reads makes the answers of both old.
+bool is_stateful(const LoadedVersion& version) {
+  return version.signature->stateful ||
+         std::ranges::any_of(version.functions, [](const auto& function) { return function->signature->stateful; });
+}
+
+/// nullptr where the operator wants none or answers do not keep.
+std::shared_ptr<ResponseCache> make_cache(const LoadPipeline& pipeline, const LoadJob& job, LoadedVersion& version) {
+  const std::uint64_t bytes_max = job.config->cache_bytes_max;
+  if (bytes_max == 0 || pipeline.registry == nullptr) return nullptr;
+  if (is_stateful(version)) {
+    version.notes.push_back(fmt::format("no response cache: {}", kStatefulReason));
+    return nullptr;
+  }
+  return ResponseCache::make({bytes_max, kCacheWaitersMax},
+                             ResponseCacheMetrics(*pipeline.registry, version.model_name, version.version_text),
+                             *pipeline.clock);
 }
 
 /// The model's other functions, warmed by generated requests: recorded and replayed ones are the main function's.
@@ -102,14 +124,10 @@ Result<LoadOutcome> load(const LoadPipeline& pipeline, const LoadJob& job, const
   TRY_STATUS(add_functions(pipeline, job, metrics, *version));
   TRY_STATUS(repeat_recorded(pipeline, found, *version));
   TRY(version->background, read_background(warm_up_folders(found), pipeline.decode, *version->signature));
-  if (job.config->warm_up.replayed_max > 0) {
+  if (job.config->warm_up.replayed_max > 0 && !version->signature->stateful) {
     version->recent = std::make_unique<RecentRequests>(job.config->warm_up.replayed_max);
   }
-  if (const std::uint64_t bytes_max = job.config->cache_bytes_max; bytes_max > 0 && pipeline.registry != nullptr) {
-    version->cache = ResponseCache::make({bytes_max, kCacheWaitersMax},
-                                         ResponseCacheMetrics(*pipeline.registry, found.model, version->version_text),
-                                         *pipeline.clock);
-  }
+  version->cache = make_cache(pipeline, job, *version);
   const std::uint64_t bytes = version->model->memory().private_bytes;
   return LoadOutcome{pipeline.reaper->adopt(std::move(version), std::move(destroyed)), bytes};
 }

@@ -74,6 +74,46 @@ TEST_F(LoadPipelineTest, FailsTheLoadWhenTheWarmUpFails) {
   EXPECT_EQ(outcome.error().message, "warm-up with a generated input of 1 rows failed: the model cannot run");
 }
 
+int runs_of(const LoadedVersion& version) { return dynamic_cast<const testing::FakeModel&>(*version.model).runs; }
+
+TEST_F(LoadPipelineTest, NeverRunsAStatefulModelByItself) {
+  pipeline_.scaling.run_threads = 2;
+  pipeline_.probe = [](Model&) -> BatchFacts {
+    ADD_FAILURE() << "it was probed";
+    return {};
+  };
+  config_.warm_up.replayed_max = 8;
+  const auto outcome = load("MODEL stateful");
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  const LoadedVersion& version = *outcome->handle;
+  EXPECT_EQ(runs_of(version), 0);
+  EXPECT_FALSE(version.batch.batchable);
+  EXPECT_EQ(version.batch.reason, "a run may change what later runs answer");
+  EXPECT_EQ(version.threading.why, "not measured: a run may change what later runs answer");
+  EXPECT_EQ(version.recent, nullptr);
+  EXPECT_EQ(version.notes.front(), "a run may change what later runs answer: none is made up, repeated or shared");
+}
+
+TEST_F(LoadPipelineTest, KeepsNoAnswersOfAModelWithAStatefulFunction) {
+  config_.cache_bytes_max = 1 << 20;
+  for (const char* content : {"MODEL stateful", "MODEL counter"}) {
+    const auto outcome = load(content);
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    EXPECT_EQ(outcome->handle->cache, nullptr);
+    EXPECT_EQ(outcome->handle->notes.back(), "no response cache: a run may change what later runs answer");
+  }
+}
+
+TEST_F(LoadPipelineTest, TreatsEachFunctionByWhatItDoes) {
+  const auto outcome = load("MODEL counter");
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_GT(runs_of(*outcome->handle), 0);
+  EXPECT_TRUE(outcome->handle->batch.batchable);
+  ASSERT_EQ(outcome->handle->functions.size(), 1U);
+  EXPECT_EQ(runs_of(*outcome->handle->functions[0]), 0);
+  EXPECT_FALSE(outcome->handle->functions[0]->batch.batchable);
+}
+
 TEST_F(LoadPipelineTest, FreesTheResponseCacheWithItsVersion) {
   config_.cache_bytes_max = 1 << 20;
   std::promise<void> destroyed;

@@ -154,6 +154,7 @@ class Scaling {
 
   Threading settle() {
     if (instances_said_ != 0 && threads_said_ != 0) return {0, 0, threads_said_, false, {}};
+    if (version_.signature->stateful) return unmeasured(fmt::format("not measured: {}", kStatefulReason));
     if (options_.run_threads <= 1) return unmeasured("there is one run thread");
     if (config_of(version_).warm_up.generated_runs == 0) return instead("generated runs are switched off");
     // One model at a time has the processors for this.

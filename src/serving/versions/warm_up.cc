@@ -33,10 +33,11 @@ class WarmUp {
         begun_(clock.now()) {}
 
   Result<std::vector<std::string>> run() {
-    TRY_STATUS(run_generated());
-    if (config().recorded) run_example();
+    const bool stateful = version_.signature->stateful;
+    if (!stateful) TRY_STATUS(run_generated());
+    if (config().recorded && !stateful) run_example();
     if (config().recorded) TRY_STATUS(run_recorded());
-    TRY_STATUS(run_replayed());
+    if (!stateful) TRY_STATUS(run_replayed());
     return summary();
   }
 

@@ -67,6 +67,14 @@ TEST_F(WarmUpTest, RunsRecordedRequestsBesideGeneratedOnes) {
   EXPECT_TRUE(first_note("MODEL").starts_with("warmed by 2 generated, 2 recorded runs")) << first_note("MODEL");
 }
 
+TEST_F(WarmUpTest, RunsAStatefulModelWithWhatWasRecordedForItAlone) {
+  folder_.write("warmup/a.json", "\x05");
+  config_.warm_up.replayed_max = 2;
+  sources_.replayed = {std::make_shared<const InferRequest>(request_of("a"))};
+  EXPECT_TRUE(first_note("MODEL stateful").starts_with("warmed by 1 recorded runs")) << first_note("MODEL stateful");
+  EXPECT_EQ(dynamic_cast<const FakeModel&>(*version_.model).runs, 1);
+}
+
 TEST_F(WarmUpTest, FailsByNameOnARecordedRequestThatIsBroken) {
   folder_.write("warmup/a.json", "\x05");
   folder_.write("warmup/b.json", "?");

@@ -10,6 +10,9 @@ namespace {
 
 namespace tf = tensorflow;
 
+/// Larger constants get their shape from an operation of the graph instead of being copied.
+constexpr std::size_t kFoldedBytesMax = 4096;
+
 /// Rank 0 or 1, with contents that may be known in part.
 Value with_ints(DType dtype, Dims dims, std::vector<std::int64_t> ints) {
   Value value;
@@ -116,6 +119,12 @@ Value Build::reshape(const Value& value, const Value& to, std::optional<Dims> di
     return with_ints(value.dtype, result_dims, *value.ints);
   }
   if (value.dims.ranked && value.dims == result_dims && value.dims.known()) return value;
+  if (value.literal && result_dims.known() && value.literal->bytes.size() <= kFoldedBytesMax &&
+      value.literal->strings.size() <= kIntsMax && element_count(result_dims.sizes) == value.literal->elements()) {
+    Literal folded = *value.literal;
+    folded.shape = result_dims.sizes;
+    return Value::of(std::make_shared<const Literal>(std::move(folded)));
+  }
   // 0 in the target is a size, not "as before".
   auto result = op("Reshape", {value, target}, value.dtype, result_dims, {{"allowzero", std::int64_t{1}}});
   if (result_dims.ranked && result_dims.rank() <= 1) result.ints = value.ints;

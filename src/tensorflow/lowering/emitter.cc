@@ -2,6 +2,7 @@
 // Operator set 17 of ONNX and 2 of ONNX-ML, which every runtime of the last years has.
 #include "tensorflow/lowering/emitter.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.h"
@@ -177,7 +178,31 @@ Value Emitter::add_input(const std::string& name, DType dtype, const Dims& dims)
   return value;
 }
 
-Value Emitter::add_inner_input(DType dtype, const Dims& dims) { return add_input(fresh_name(), dtype, dims); }
+bool Emitter::takes(const Value& value) const {
+  if (value.name.empty() || graphs_.size() != 1) return false;
+  const auto& inputs = graphs_.front().input();
+  return std::any_of(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name() == value.name; });
+}
+
+void Emitter::drop_unused_inputs() {
+  if (optional_inputs_.empty()) return;
+  std::vector<const onnx::Graph*> pending = {&graphs_.front()};
+  while (!pending.empty()) {
+    const auto* graph = pending.back();
+    pending.pop_back();
+    for (const auto& node : graph->node()) {
+      for (const auto& input : node.input()) optional_inputs_.erase(input);
+      for (const auto& attribute : node.attribute()) {
+        if (attribute.has_g()) pending.push_back(&attribute.g());
+      }
+    }
+  }
+  auto& inputs = *graphs_.front().mutable_input();
+  const auto unused = [&](const onnx::ValueInfo& input) { return optional_inputs_.contains(input.name()); };
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), unused), inputs.end());
+}
+
+Value Emitter::add_nameless_input(DType dtype, const Dims& dims) { return add_input(fresh_name(), dtype, dims); }
 
 void Emitter::add_output(const std::string& name, const Value& value) {
   const auto from = name_of(value);
@@ -203,6 +228,7 @@ onnx::Graph Emitter::end_inner_graph() {
 Result<std::string> Emitter::finish() {
   if (constant_bytes_ > kModelBytesMax) return too_large(constant_bytes_);
   if (misuse_) return fail(Code::kInvalidArgument, "the graph uses a variable or a list where a tensor is expected");
+  drop_unused_inputs();
   model_.mutable_graph()->Swap(&graphs_.front());
   const auto size = model_.ByteSizeLong();
   if (size > kModelBytesMax) return too_large(size);

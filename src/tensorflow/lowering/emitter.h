@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -53,8 +54,12 @@ class Emitter {
   std::string name_of(const Value& value);
 
   Value add_input(const std::string& name, DType dtype, const Dims& dims);
-  /// A new input of the innermost graph, which must not be the outermost.
-  Value add_inner_input(DType dtype, const Dims& dims);
+  /// Whether `value` is an input of the model and the graph that is open is the outermost.
+  [[nodiscard]] bool takes(const Value& value) const;
+  /// The model may be without this input if nothing uses it.
+  void need_not_take(const std::string& name) { optional_inputs_.insert(name); }
+  /// A new input of the innermost graph; its name is made.
+  Value add_nameless_input(DType dtype, const Dims& dims);
   /// `name` empty: one is made.
   void add_output(const std::string& name, const Value& value);
 
@@ -69,6 +74,7 @@ class Emitter {
 
  private:
   std::string fresh_name() { return "/" + std::to_string(names_++); }
+  void drop_unused_inputs();
   std::string add_constant(const Literal& literal);
   static void describe(lowered_onnx::ValueInfo& info, const std::string& name, DType dtype, const Dims& dims);
   static void set_attribute(lowered_onnx::Attribute& to, const OnnxAttribute& from);
@@ -78,6 +84,7 @@ class Emitter {
   std::size_t names_ = 0;
   std::size_t constant_bytes_ = 0;
   bool misuse_ = false;
+  std::unordered_set<std::string> optional_inputs_;
   std::unordered_map<const Literal*, std::string> constants_;
   std::vector<std::shared_ptr<const Literal>> held_;  // keeps the keys of constants_ alive
   std::unordered_map<std::string, std::string> small_constants_;

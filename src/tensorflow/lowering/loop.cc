@@ -124,9 +124,9 @@ class Loop {
   /// The value of a carried variable inside.
   Value carried_input(const Variable& variable) {
     auto& emitter = lowering_.emitter();
-    if (!is_list(variable.initial)) return emitter.add_inner_input(variable.initial.dtype, variable.dims);
+    if (!is_list(variable.initial)) return emitter.add_nameless_input(variable.initial.dtype, variable.dims);
     const auto& state = *variable.initial.list;
-    auto stack = emitter.add_inner_input(state.dtype, variable.dims);
+    auto stack = emitter.add_nameless_input(state.dtype, variable.dims);
     auto list = list_from(stack);
     if (!state.reserved) return list;
     auto inside = *list.list;
@@ -141,8 +141,8 @@ class Loop {
     auto& build = op_.build();
     TRY(const auto* body, graph_.instantiate(op_.scope(), op_.node(), op_.function("body")));
     TRY(const auto* condition, graph_.instantiate(op_.scope(), op_.node(), op_.function("cond")));
-    emitter.add_inner_input(tf::DT_INT64, Dims::of({}));
-    emitter.add_inner_input(tf::DT_BOOL, Dims::of({}));
+    emitter.add_nameless_input(tf::DT_INT64, Dims::of({}));
+    emitter.add_nameless_input(tf::DT_BOOL, Dims::of({}));
     for (std::size_t i = 0; i < variables_.size(); ++i) {
       const bool carried = variables_[i].role == Role::kCarried && !unallocated(variables_[i]);
       lowering_.bind({body, nullptr, static_cast<int>(i)},

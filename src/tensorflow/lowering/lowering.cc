@@ -146,6 +146,15 @@ Status Lowering::lower_node(const Output& output) {
   return {};
 }
 
+Value Lowering::add_feature(ParsedFeature feature, const Dims& dims) {
+  auto value = emitter_.add_nameless_input(feature.dtype, dims);
+  feature.tensor = value.name;
+  emitter_.need_not_take(feature.tensor);
+  emitter_.need_not_take(feature.input);
+  features_.push_back(std::move(feature));
+  return value;
+}
+
 Status Lowering::count_constant(std::size_t size, std::size_t given) {
   filled_bytes_ += size > given ? size - given : 0;
   if (filled_bytes_ <= kFilledBytesMax) return {};

@@ -15,6 +15,7 @@
 #include "tensorflow/lowering/build.h"
 #include "tensorflow/lowering/emitter.h"
 #include "tensorflow/lowering/operation.h"
+#include "tensorflow/parsed_feature.h"
 #include "tensorflow/saved_state.h"
 
 namespace protean {
@@ -35,6 +36,11 @@ class Lowering {
   /// The value of `output`, with everything it depends on.
   /// Errors: kInvalidArgument for a broken graph; what does not lower is a poisoned value instead.
   [[nodiscard]] Result<Value> value(Output output);
+
+  /// A new input of the ONNX model, of shape `dims`, for what is read out of Examples. Requires the outermost graph and
+  /// that `feature.input` is an input of it. Fills in `feature.tensor`.
+  Value add_feature(ParsedFeature feature, const Dims& dims);
+  [[nodiscard]] const std::vector<ParsedFeature>& features() const noexcept { return features_; }
 
   /// Counts a constant of `size` bytes of which `given` stand in the file.
   /// Errors: kInvalidArgument when too much has been filled in.
@@ -83,6 +89,7 @@ class Lowering {
   std::unordered_map<NodeKey, bool, NodeKeyHash> started_;
   std::map<std::string, Refusal> refused_;
   bool left_out_checks_ = false;
+  std::vector<ParsedFeature> features_;
   std::size_t filled_bytes_ = 0;
 };
 

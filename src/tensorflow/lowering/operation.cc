@@ -13,12 +13,12 @@ namespace {
 
 namespace tf = tensorflow;
 
-const std::array<OperationGroup, 13>& groups() {
-  static const std::array<OperationGroup, 13> all{
+const std::array<OperationGroup, 14>& groups() {
+  static const std::array<OperationGroup, 14> all{
       elementwise_operations(), comparison_operations(), reduction_operations(),   matrix_operations(),
       layout_operations(),      selection_operations(),  convolution_operations(), pooling_operations(),
       image_operations(),       lookup_operations(),     control_operations(),     list_operations(),
-      source_operations()};
+      example_operations(),     source_operations()};
   return all;
 }
 

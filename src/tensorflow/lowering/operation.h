@@ -106,6 +106,7 @@ struct OperationGroup {
 [[nodiscard]] OperationGroup lookup_operations();
 [[nodiscard]] OperationGroup control_operations();
 [[nodiscard]] OperationGroup list_operations();
+[[nodiscard]] OperationGroup example_operations();
 [[nodiscard]] OperationGroup source_operations();
 
 }  // namespace protean
