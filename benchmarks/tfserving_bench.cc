@@ -2,7 +2,7 @@
 // What JSON costs in TensorFlow Serving's protocol: one 224x224x3 image in, as many floats out, beside the way the
 // original goes - RapidJSON's tree walked into floats; each float printed, read back and printed again - in turns.
 // Prints JSON: seconds of each round for each case and peer, and the bytes of each text.
-// Usage: tfserving_bench [rounds]
+// Usage: tfserving_bench [rounds] [only cases whose name starts so]
 #include <fmt/format.h>
 #include <rapidjson/document.h>
 
@@ -131,6 +131,7 @@ double seconds_of(const std::function<void()>& work) {
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 21;
   TensorflowServingOptions options;
+  const std::string_view only = argc > 2 ? argv[2] : "";
   const auto protocol = make_tensorflow_serving(options);
   const RequestHead head = rest_head();
   const Signature signature = image_signature();
@@ -167,6 +168,7 @@ int main(int argc, char** argv) {
   std::map<std::string, std::vector<double>> taken;
   for (int round = 0; round < rounds + 2; ++round) {
     for (const auto& [name, work] : cases) {
+      if (!name.starts_with(only)) continue;
       const double seconds = seconds_of(work);
       if (round >= 2) taken[name].push_back(seconds);
     }

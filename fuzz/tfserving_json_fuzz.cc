@@ -55,12 +55,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Buffer buffer;
   buffer.append(data + 1, size - 1);
   const Slice padded = std::move(buffer).share();
-  InferRequest exact, fast;
+  InferRequest exact, fast, narrow;
   static_cast<void>(find_signature_name(bare));
   const auto status = read_json_predict_exactly(bare, kDepth, &signature, exact);
-  if (read_json_predict_fast(padded, kDepth, signature, fast)) {
+  const bool taken = read_json_predict_fast(padded, kDepth, signature, fast);
+  PROTEAN_CHECK(read_json_predict_fast(padded, kDepth, signature, narrow, false) == taken);
+  if (taken) {
     PROTEAN_CHECK(status);
     PROTEAN_CHECK(equal(fast, exact));
+    PROTEAN_CHECK(equal(narrow, exact));
   }
   if (status) check_reply(exact, has_rows(bare));
   if (!status) PROTEAN_CHECK(!status.error().message.empty());

@@ -87,6 +87,34 @@ TEST(FloatText, WritesNeighboursOfShortDecimals) {
   }
 }
 
+/// Ten digits of which the last is a 5 and nothing follows: the ninth is rounded to even.
+TEST(FloatText, RoundsHalfWayToTheEvenDigit) {
+  EXPECT_EQ(printed(123456.03125F), "123456.031");
+  EXPECT_EQ(printed(123456.0625F), "123456.062");
+  EXPECT_EQ(printed(123456.1875F), "123456.188");
+  for (int n = 1; n < 24; ++n) {
+    for (std::uint32_t mantissa = 0x800001; mantissa < 0x1000000; mantissa += 1009) {
+      const float value = std::ldexp(static_cast<float>(mantissa | 1), -n);
+      ASSERT_EQ(printed(value), by_the_library(value));
+      const float coarse = std::ldexp(static_cast<float>(mantissa >> 7), -n);
+      ASSERT_EQ(printed(coarse), by_the_library(coarse));
+    }
+  }
+}
+
+TEST(FloatText, ChangesToExponentsWhereTheRuleSaysSo) {
+  EXPECT_EQ(printed(0.0001F), "0.0001");
+  EXPECT_EQ(printed(0.00012345678F), by_the_library(0.00012345678F));
+  EXPECT_EQ(printed(0.00001F), "1e-05");
+  EXPECT_EQ(printed(100000.0F), "100000.0");
+  EXPECT_EQ(printed(1000000.0F), "1e+06");
+  EXPECT_EQ(printed(1234567.0F), "1234567.0");
+  EXPECT_EQ(printed(123456789.0F), "123456792.0");
+  EXPECT_EQ(printed(-1.5F), "-1.5");
+  EXPECT_EQ(printed(1e10F), "1e+10");
+  EXPECT_EQ(printed(0.99999994F), "0.99999994");
+}
+
 TEST(FloatText, NamesWhatIsNotFinite) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   EXPECT_EQ(printed(kInfinity), "Infinity");

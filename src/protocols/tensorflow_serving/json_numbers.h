@@ -57,6 +57,19 @@ struct Magnitude {
   return end - at > 19 + (std::memchr(at, '.', static_cast<std::size_t>(end - at)) != nullptr ? 1 : 0);
 }
 
+/// Behind the `e`.  nullptr for what is none, or so large that the exact way must judge.
+[[nodiscard]] inline const char* read_exponent(const char* at, std::int64_t& exponent) noexcept {
+  const bool minus = *at == '-';
+  if (minus || *at == '+') ++at;
+  if (!is_digit(*at)) return nullptr;
+  std::int64_t size = 0;
+  const char* const first = at;
+  while (is_digit(*at) && at - first < 4) size = size * 10 + (*at++ - '0');
+  if (is_digit(*at) || size > 300) return nullptr;
+  exponent = minus ? -size : size;
+  return at;
+}
+
 /// The number without its sign. nullptr for what is none, or has an exponent that the exact way must judge.
 [[nodiscard]] inline const char* read_magnitude(const char* at, Magnitude& out) noexcept {
   const char* const start = at;
@@ -74,32 +87,47 @@ struct Magnitude {
   }
   const bool many = at - start > 19 && has_many_digits(start, at);
   if ((*at | 0x20) == 'e') {
-    ++at;
-    const bool minus = *at == '-';
-    if (minus || *at == '+') ++at;
-    if (!is_digit(*at)) return nullptr;
-    std::int64_t size = 0;
-    const char* const first = at;
-    while (is_digit(*at) && at - first < 4) size = size * 10 + (*at++ - '0');
-    if (is_digit(*at) || size > 300) return nullptr;
-    exponent += minus ? -size : size;
+    std::int64_t shift = 0;
+    at = read_exponent(at + 1, shift);
+    if (at == nullptr) return nullptr;
+    exponent += shift;
     whole = false;
   }
   out = {digits, exponent, whole, many};
   return at;
 }
 
+inline constexpr std::array<double, 23> kPowersOfTen = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                        1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                        1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
 /// The value of a magnitude whose digits and power of ten are both exact doubles.
 [[nodiscard]] inline bool exact_value(const Magnitude& magnitude, double& out) noexcept {
-  constexpr std::array<double, 23> kPowers = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   if (magnitude.many || magnitude.digits > std::uint64_t{1} << 53 || magnitude.exponent < -22 ||
       magnitude.exponent > 22)
     return false;
-  const auto value = static_cast<double>(magnitude.digits);
-  out = magnitude.exponent < 0 ? value / kPowers[static_cast<std::size_t>(-magnitude.exponent)]
-                               : value * kPowers[static_cast<std::size_t>(magnitude.exponent)];
+  const auto value = static_cast<double>(static_cast<std::int64_t>(magnitude.digits));
+  out = magnitude.exponent < 0 ? value / kPowersOfTen[static_cast<std::size_t>(-magnitude.exponent)]
+                               : value * kPowersOfTen[static_cast<std::size_t>(magnitude.exponent)];
   return true;
+}
+
+/// A double that becomes the same float as the magnitude's correctly rounded double does. Of digits and a power of ten
+/// that are no exact doubles, rounded once more each, comes a double at most three places from the right one: only
+/// where a boundary between floats lies so near may the two differ. False: there, or where it is not as simple. No
+/// branch tells 16 digits from 17: texts of doubles have both.
+[[nodiscard]] inline bool float_value(const Magnitude& magnitude, double& out) noexcept {
+  constexpr std::uint64_t kBelow = (std::uint64_t{1} << 29) - 1;  // the bits of a double that a float lacks
+  constexpr std::uint64_t kNear = 8;
+  if (magnitude.many || magnitude.digits >> 63 != 0 || magnitude.exponent < -22 || magnitude.exponent > 0) return false;
+  out = static_cast<double>(static_cast<std::int64_t>(magnitude.digits)) /
+        kPowersOfTen[static_cast<std::size_t>(-magnitude.exponent)];
+  const std::uint64_t place = std::bit_cast<std::uint64_t>(out) - (std::uint64_t{1} << 28) + kNear;
+  return static_cast<bool>((magnitude.digits <= std::uint64_t{1} << 53) | ((place & kBelow) > 2 * kNear));
+}
+
+[[nodiscard]] inline double with_sign(double magnitude, bool minus) noexcept {
+  return std::bit_cast<double>(std::bit_cast<std::uint64_t>(magnitude) | std::uint64_t{minus} << 63);
 }
 
 /// The same for every other magnitude, read from [start, end).  False for one that no double holds.

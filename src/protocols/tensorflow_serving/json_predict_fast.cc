@@ -14,6 +14,7 @@
 #include "base/checked_math.h"
 #include "protocols/tensorflow_serving/base64.h"
 #include "protocols/tensorflow_serving/json_numbers.h"
+#include "protocols/tensorflow_serving/json_wide_numbers.h"
 
 namespace protean::tfserving {
 namespace {
@@ -51,6 +52,28 @@ const char* read_key(const char* at, const char* end, std::string_view& out) noe
   return at == nullptr ? nullptr : expect(at, ':');
 }
 
+/// False: the exact way must judge.  `text`: the number without its sign.
+template <typename T>
+inline bool to_value(const Magnitude& magnitude, bool minus, std::string_view text, T& out) noexcept {
+  if constexpr (std::is_floating_point_v<T>) {
+    double value = 0;
+    if (!(std::is_same_v<T, float> && float_value(magnitude, value)) && !exact_value(magnitude, value) &&
+        !rounded_value(magnitude, text.data(), text.data() + text.size(), value))
+      return false;
+    // A whole -0 is the number 0.
+    out = static_cast<T>(with_sign(value, minus & !(magnitude.whole & (magnitude.digits == 0))));
+    return true;
+  } else {
+    // The narrow types take what fits 32 bits and keep its lower bits.
+    using Token = std::conditional_t<(sizeof(T) < 4), std::int32_t, T>;
+    const auto limit = static_cast<std::uint64_t>(std::numeric_limits<Token>::max());
+    const std::uint64_t largest = minus ? (std::is_signed_v<Token> ? limit + 1 : 0) : limit;
+    if (!magnitude.whole || magnitude.many || magnitude.digits > largest) return false;
+    out = static_cast<T>(minus ? 0 - magnitude.digits : magnitude.digits);
+    return true;
+  }
+}
+
 template <typename T>
 inline const char* read_number(const char* at, T& out) noexcept {
   const bool minus = *at == '-';
@@ -58,28 +81,21 @@ inline const char* read_number(const char* at, T& out) noexcept {
   Magnitude magnitude;
   at = read_magnitude(start, magnitude);
   if (at == nullptr) return nullptr;
-  if constexpr (std::is_floating_point_v<T>) {
-    double value = 0;
-    if (!exact_value(magnitude, value) && !rounded_value(magnitude, start, at, value)) return nullptr;
-    // A whole -0 is the number 0.
-    const bool negate = minus && !(magnitude.whole && magnitude.digits == 0);
-    out = static_cast<T>(negate ? -value : value);
-    return at;
-  } else {
-    // The narrow types take what fits 32 bits and keep its lower bits.
-    using Token = std::conditional_t<(sizeof(T) < 4), std::int32_t, T>;
-    const auto limit = static_cast<std::uint64_t>(std::numeric_limits<Token>::max());
-    const std::uint64_t largest = minus ? (std::is_signed_v<Token> ? limit + 1 : 0) : limit;
-    if (!magnitude.whole || magnitude.many || magnitude.digits > largest) return nullptr;
-    out = static_cast<T>(minus ? 0 - magnitude.digits : magnitude.digits);
-    return at;
-  }
+  return to_value(magnitude, minus, {start, static_cast<std::size_t>(at - start)}, out) ? at : nullptr;
+}
+
+template <typename T>
+[[gnu::noinline]] const char* read_number_slowly(const char* at, T& out) noexcept {
+  return read_number(at, out);
 }
 
 /// One input on its way. Rows of it may be read one after another.
 class FastTensor {
  public:
-  FastTensor(const TensorSpec& spec, const char* end) : spec_(spec), end_(end) { dims_.fill(-1); }
+  /// `wide`: has_wide_numbers() where true.
+  FastTensor(const TensorSpec& spec, const char* end, bool wide) : spec_(spec), end_(end), wide_(wide) {
+    dims_.fill(-1);
+  }
 
   /// `at`: the value's first byte.  Returns what is behind it; nullptr to give up.
   const char* read(const char* at, std::size_t depth_max) {
@@ -114,6 +130,16 @@ class FastTensor {
  private:
   template <typename T>
   const char* read_as(const char* at, std::size_t depth_max) {
+#if defined(__x86_64__)
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+      if (wide_) return read_wide_lists<T>(at, depth_max);
+    }
+#endif
+    return read_lists<T, false>(at, depth_max);
+  }
+
+  template <typename T, bool kWide>
+  const char* read_lists(const char* at, std::size_t depth_max) {
     std::array<std::int64_t, kRankMax> counts;
     std::size_t depth = 0;
     while (true) {
@@ -128,7 +154,7 @@ class FastTensor {
       rank_known_ = true;
       if (depth != rank_) return nullptr;
       std::int64_t count = 0;
-      at = depth == 0 ? read_one<T>(at) : read_run<T>(at, count);
+      at = depth == 0 ? read_single<T>(at) : read_run<T, kWide>(at, count);
       if (at == nullptr || depth == 0) return at;
       counts[depth - 1] = count;
       at = close(at, counts, depth);
@@ -150,9 +176,59 @@ class FastTensor {
     return *at == ',' && at < end_ ? at + 1 : nullptr;
   }
 
-  /// Values with commas between them, up to the bracket that closes their list.
+#if defined(__x86_64__)
   template <typename T>
+  [[gnu::flatten]] PROTEAN_WIDE const char* read_wide_lists(const char* at, std::size_t depth_max) {
+    return read_lists<T, true>(at, depth_max);
+  }
+
+  /// Several numbers for each look at the text: the later ones do not wait for the ends of those before.
+  template <typename T>
+  PROTEAN_WIDE const char* read_wide_run(const char* at, std::int64_t& count) {
+    constexpr std::ptrdiff_t kSeen = 32;  // a number that starts before it ends within the look
+    count = 0;
+    while (true) {
+      const char* const look = at;
+      std::uint64_t others = find_others(look);
+      do {
+        at = read_wide_one<T>(at, others);
+        if (at == nullptr || at >= end_) return nullptr;
+        ++count;
+        if (*at != ',') {
+          others = 0;
+          at = skip_space(at);
+          if (*at == ']') return at;
+          if (*at != ',') return nullptr;
+        }
+        const std::size_t step = at[1] == ' ' ? 2 : 1;
+        at += step;
+        others >>= step;
+        if (static_cast<unsigned char>(*at) <= ' ') others = 0;
+      } while (others != 0 && at - look < kSeen);
+      at = skip_space(at);
+    }
+  }
+
+  /// `others`: becomes 0 where it is of no further use.
+  template <typename T>
+  PROTEAN_WIDE const char* read_wide_one(const char* at, std::uint64_t& others) {
+    T* const place = room<T>(at);
+    bool minus = false;
+    Magnitude magnitude;
+    const char* const end = read_wide(at, others, minus, magnitude);
+    if (end == nullptr) {
+      others = 0;
+      return read_number_slowly(at, *place);
+    }
+    const char* const start = at + (minus ? 1 : 0);
+    return to_value(magnitude, minus, {start, static_cast<std::size_t>(end - start)}, *place) ? end : nullptr;
+  }
+#endif
+
+  /// Values with commas between them, up to the bracket that closes their list.
+  template <typename T, bool kWide>
   const char* read_run(const char* at, std::int64_t& count) {
+    if constexpr (kWide) return read_wide_run<T>(at, count);
     while (true) {
       at = read_one<T>(at);
       if (at == nullptr || at >= end_) return nullptr;
@@ -164,6 +240,11 @@ class FastTensor {
       }
       at = skip_space(at + 1);
     }
+  }
+
+  template <typename T>
+  [[gnu::noinline]] const char* read_single(const char* at) {
+    return read_one<T>(at);
   }
 
   template <typename T>
@@ -214,7 +295,7 @@ class FastTensor {
     return place;
   }
 
-  void grow(std::size_t size, std::size_t text_left) {
+  [[gnu::noinline]] void grow(std::size_t size, std::size_t text_left) {
     const std::size_t most = used_ + (text_left / 2 + 2) * size;
     std::size_t wanted = std::max<std::size_t>(2 * used_, 256);
     if (used_ == 0) {
@@ -229,6 +310,7 @@ class FastTensor {
 
   const TensorSpec& spec_;
   const char* const end_;
+  const bool wide_;
   Buffer data_;
   std::size_t used_ = 0;
   std::array<std::int64_t, kRankMax> dims_;
@@ -238,11 +320,12 @@ class FastTensor {
 
 class Reader {
  public:
-  Reader(std::string_view body, std::size_t depth_max, const Signature& signature, InferRequest& request)
+  Reader(std::string_view body, std::size_t depth_max, const Signature& signature, InferRequest& request, bool wide)
       : end_(body.data() + body.size()),
         depth_max_(depth_max - kAroundTensor),
         signature_(signature),
-        request_(request) {}
+        request_(request),
+        wide_(wide) {}
 
   bool run(const char* at) {
     at = expect(at, '{');
@@ -271,7 +354,7 @@ class Reader {
 
  private:
   const char* read_whole(const char* at) {
-    FastTensor tensor(signature_.inputs.front(), end_);
+    FastTensor tensor(signature_.inputs.front(), end_, wide_);
     at = tensor.read(at, depth_max_);
     if (at != nullptr) request_.inputs.push_back(std::move(tensor).finish(std::nullopt));
     return at;
@@ -283,7 +366,7 @@ class Reader {
     if (*first != '{' || is_base64(first)) return signature_.inputs.size() == 1 ? read_whole(at) : nullptr;
     if (!signature_.columns.empty()) return nullptr;
     std::vector<FastTensor> tensors;
-    for (const auto& spec : signature_.inputs) tensors.emplace_back(spec, end_);
+    for (const auto& spec : signature_.inputs) tensors.emplace_back(spec, end_, wide_);
     std::size_t rows = 0;
     at = first;
     do {
@@ -302,7 +385,7 @@ class Reader {
     if (*at != '{' || is_base64(at)) return signature_.inputs.size() == 1 ? read_whole(at) : nullptr;
     if (!signature_.columns.empty()) return nullptr;
     std::vector<FastTensor> tensors;
-    for (const auto& spec : signature_.inputs) tensors.emplace_back(spec, end_);
+    for (const auto& spec : signature_.inputs) tensors.emplace_back(spec, end_, wide_);
     at = read_members(at + 1, tensors);
     if (at == nullptr) return nullptr;
     for (auto& tensor : tensors) request_.inputs.push_back(std::move(tensor).finish(std::nullopt));
@@ -336,15 +419,16 @@ class Reader {
   const std::size_t depth_max_;
   const Signature& signature_;
   InferRequest& request_;
+  const bool wide_;
 };
 
 }  // namespace
 
-bool read_json_predict_fast(const Slice& body, std::size_t depth_max, const Signature& signature,
-                            InferRequest& request) {
+bool read_json_predict_fast(const Slice& body, std::size_t depth_max, const Signature& signature, InferRequest& request,
+                            bool wide) {
   if (body.empty() || body.padding < kBufferPadding || signature.inputs.empty()) return false;
   if (depth_max <= kAroundTensor) return false;
-  return Reader(body.text(), depth_max, signature, request).run(body.text().data());
+  return Reader(body.text(), depth_max, signature, request, wide && has_wide_numbers()).run(body.text().data());
 }
 
 }  // namespace protean::tfserving

@@ -41,9 +41,12 @@ std::string shown(const InferRequest& request) {
 
 /// Whether the fast way took the body; both must agree then.
 bool is_fast(std::string_view text, const Signature& signature) {
-  InferRequest fast, exact;
+  InferRequest fast, narrow, exact;
   const Slice body = body_of(text);
-  if (!read_json_predict_fast(body, kDepth, signature, fast)) return false;
+  const bool taken = read_json_predict_fast(body, kDepth, signature, fast);
+  EXPECT_EQ(read_json_predict_fast(body, kDepth, signature, narrow, false), taken) << text;
+  if (!taken) return false;
+  EXPECT_EQ(shown(fast), shown(narrow)) << text;
   const auto status = read_json_predict_exactly(body, kDepth, &signature, exact);
   EXPECT_TRUE(status) << text << ": " << status.error().message;
   EXPECT_EQ(shown(fast), shown(exact)) << text;
@@ -111,6 +114,52 @@ TEST(JsonPredict, ReadsNumbersCorrectlyRounded) {
     std::memcpy(&found, request.inputs[0].tensor.data.data(), sizeof found);
     ASSERT_EQ(std::bit_cast<std::uint64_t>(found), std::bit_cast<std::uint64_t>(expected)) << number;
   }
+}
+
+/// Reads `numbers` as one list of lists of three and compares each with the C library's double, cast.
+void expect_floats(const std::vector<std::string>& numbers) {
+  const Signature floats = signature_of({{"x", DataType::kFp32}});
+  std::string text;
+  for (std::size_t i = 0; i < numbers.size(); ++i) text += (i == 0 ? "" : i % 3 == 0 ? ", " : ",") + numbers[i];
+  const Slice body = body_of("{\"inputs\": [" + text + "]}");
+  InferRequest request, narrow;
+  ASSERT_TRUE(read_json_predict_fast(body, kDepth, floats, request));
+  ASSERT_TRUE(read_json_predict_fast(body, kDepth, floats, narrow, false));
+  ASSERT_EQ(request.inputs[0].tensor.data.text(), narrow.inputs[0].tensor.data.text());
+  const auto* const data = request.inputs[0].tensor.data.data();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    float found = 0;
+    std::memcpy(&found, data + i * sizeof found, sizeof found);
+    const auto expected = static_cast<float>(std::strtod(numbers[i].c_str(), nullptr));
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(found), std::bit_cast<std::uint32_t>(expected)) << numbers[i];
+  }
+}
+
+TEST(JsonPredict, ReadsFloatsAsDoublesThatAreCast) {
+  std::mt19937_64 random(7);
+  std::vector<std::string> numbers;
+  while (numbers.size() < 200'000) {
+    const std::string number = random_number(random);  // those with exponents beyond 300 are for the exact way
+    const double value = std::strtod(number.c_str(), nullptr);
+    if (value == 0 || (std::fabs(value) > 1e-280 && std::fabs(value) < 3e38)) numbers.push_back(number);
+  }
+  expect_floats(numbers);
+}
+
+/// Half way between two floats, and one unit of the last digit from there.
+TEST(JsonPredict, ReadsFloatsNextToABoundaryAsDoublesThatAreCast) {
+  std::mt19937_64 random(8);
+  std::vector<std::string> numbers;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(
+        std::ldexp(static_cast<float>(1U << 23 | (random() >> 41)), -static_cast<int>(random() % 40))));
+    const std::uint64_t middle = bits | std::uint64_t{1} << 28;
+    for (int places = -12; places <= 12; ++places) {
+      const auto near = std::bit_cast<double>(middle + static_cast<std::uint64_t>(places));
+      numbers.push_back(fmt::format("{}{:.{}f}", i % 2 == 0 ? "-" : "", near, 10 + random() % 9));
+    }
+  }
+  expect_floats(numbers);
 }
 
 TEST(JsonPredict, AgreesWithItselfOnBodiesWithFaults) {
