@@ -10,13 +10,13 @@
 
 #include "backends/onnxruntime/graph_cache.h"
 #include "backends/onnxruntime/graph_loader.h"
-#include "core/model_file.h"
 #include "backends/onnxruntime/onnx_model.h"
 #include "backends/onnxruntime/recognise.h"
 #include "backends/onnxruntime/runtime.h"
 #include "backends/onnxruntime/session.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "core/model_file.h"
 
 namespace protean {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/model_file.h"
 #include "base/result.h"
+#include "core/model_file.h"
 
 namespace protean {
 

@@ -19,10 +19,10 @@
 #include <utility>
 
 #include "backends/onnxruntime/model_facts.h"
-#include "core/model_file.h"
 #include "base/buffer.h"
 #include "base/locked.h"
 #include "base/result.h"
+#include "core/model_file.h"
 
 namespace protean {
 

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "backends/onnxruntime/facts_codec.h"
-#include "core/model_file.h"
 #include "backends/onnxruntime/seen_files.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "core/model_file.h"
 
 namespace protean {
 namespace {

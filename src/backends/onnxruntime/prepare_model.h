@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "backends/onnxruntime/model_facts.h"
-#include "core/model_file.h"
 #include "backends/onnxruntime/seen_files.h"
 #include "base/buffer.h"
 #include "base/result.h"
+#include "core/model_file.h"
 
 namespace protean {
 

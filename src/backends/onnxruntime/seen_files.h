@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/model_file.h"
 #include "base/result.h"
+#include "core/model_file.h"
 
 namespace protean {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cli/load/arrivals.h"
 #include "base/latency_histogram.h"
+#include "cli/load/arrivals.h"
 #include "transport/client/client_connection.h"
 
 namespace protean {

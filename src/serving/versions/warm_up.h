@@ -25,10 +25,11 @@ struct WarmUpSources {
   std::vector<std::shared_ptr<const InferRequest>> replayed;
 };
 
-/// Runs `version.model` with generated, recorded and replayed inputs, as version.config says - one that is stateful with
-/// recorded ones alone; time_max is looked at between runs.  Returns notes for the status: `warmed by 2 generated, 3 recorded, 8 replayed runs in 41 ms`.
-/// Errors: that of the run that failed, with the input named. A generated input that the model refuses
-/// (kInvalidArgument) is only noted, and so is a replayed one that does not fit the new signature.
+/// Runs `version.model` with generated, recorded and replayed inputs, as version.config says - one that is stateful
+/// with recorded ones alone; time_max is looked at between runs.  Returns notes for the status: `warmed by 2 generated,
+/// 3 recorded, 8 replayed runs in 41 ms`. Errors: that of the run that failed, with the input named. A generated input
+/// that the model refuses (kInvalidArgument) is only noted, and so is a replayed one that does not fit the new
+/// signature.
 [[nodiscard]] Result<std::vector<std::string>> warm_up(LoadedVersion& version, const WarmUpSources& sources,
                                                        const Clock& clock);
 
