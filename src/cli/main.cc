@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program: picks the command.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdio>
 #include <span>
 #include <string>
@@ -41,6 +43,8 @@ int unknown_command(const std::string& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // What it has to say about a message is in our answer; a client must not write to the log.
+  google::protobuf::SetLogHandler(nullptr);
   const std::vector<std::string> args(argv + 1, argv + argc);
   const std::string command = args.empty() ? "--help" : args.front();
   if (command == "serve") return protean::run_serve(std::span(args).subspan(1));

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 
+import grpc
 import pytest
 
 from harness import paths
@@ -100,3 +101,18 @@ def test_classify_regress_and_multi_inference_work_for_any_model(report):
     by_regress, by_predict = report["regress"]
     assert by_regress == by_predict
     assert report["multi_inference_of_one_model"] == [1]
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def test_a_feature_whose_name_is_no_text_leaves_no_line_in_the_log(tmp_path):
+    entry = _field(1, b"\xff") + _field(2, _field(2, _field(1, b"\0\0\x80?")))
+    examples = _field(1, _field(1, _field(1, _field(1, entry))))
+    with serving_tfserving(tmp_path, paths.EXAMPLE_MODELS) as (server, address), grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Classify")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(_field(1, _field(1, b"iris")) + _field(2, examples), timeout=20)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "protobuf" not in server.log()
