@@ -108,7 +108,7 @@ def test_the_server_counts_as_many_requests_as_the_client(examples):
 @pytest.mark.parametrize("form", [(), ("--binary",), ("--json-bodies",), ("--protocol", "grpc", "--streams", "8")])
 def test_every_form_of_body_is_answered(examples, form):
     found = _measured("digits", "--url", examples.url, "--rows", "3", *form)
-    assert found["answers"] > 0 and found["failed"] == 0
+    assert found["answers"] > 0 and found["failed"] == 0, found["failures"]
     assert found["rows_per_second"] == pytest.approx(3 * found["requests_per_second"])
 
 
