@@ -65,23 +65,14 @@ Result<Logged> read_log(const Slice& record) {
   });
 }
 
-/// The request with a model's name in front, which the request's own overrides: nobody looks at the name here, but a
-/// live call without one is refused.
-Slice named(protozero::data_view request) {
+/// A model's name, to stand in front of a request, whose own overrides it: nobody looks at the name here, but a live
+/// call without one is refused.
+std::string any_name() {
   std::string front;
   std::string spec;
   protozero::pbf_builder<field::ModelSpec>(spec).add_string(field::ModelSpec::kName, "recorded");
   protozero::pbf_builder<field::ExampleRequest>(front).add_message(field::ExampleRequest::kModelSpec, spec);
-  Buffer bytes;
-  bytes.append(front);
-  bytes.append(std::string_view(request.data(), request.size()));
-  return std::move(bytes).share();
-}
-
-Slice as_it_is(protozero::data_view request) {
-  Buffer bytes;
-  bytes.append(std::string_view(request.data(), request.size()));
-  return std::move(bytes).share();
+  return front;
 }
 
 class WarmUpFile final : public RecordedCalls {
@@ -134,7 +125,10 @@ Result<RecordedCall> decode_prediction_log(const Slice& record, const Tensorflow
   auto head = std::make_shared<RequestHead>();
   head->wire = Wire::kGrpc;
   head->path = logged.path;
-  const Slice body = many ? as_it_is(logged.request) : named(logged.request);
+  Buffer bytes;
+  if (!many) bytes.append(any_name());
+  bytes.append(std::string_view(logged.request.data(), logged.request.size()));
+  const Slice body = std::move(bytes).share();
   TRY(Operation operation, decode_grpc({*head, body}));
   RecordedCall call;
   if (auto* one = std::get_if<InferRequest>(&operation)) {

@@ -57,6 +57,7 @@ InferResult answer_of(const InferResult& result, std::string id, CacheUse use) {
   InferResult answer = result;
   answer.id = std::move(id);
   answer.cache_use = use;
+  answer.times = {};  // of the request that ran
   return answer;
 }
 
