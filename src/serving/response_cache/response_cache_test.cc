@@ -118,6 +118,7 @@ bool hits(ResponseCache& cache, const InferRequest& request) {
 TEST_F(ResponseCacheTest, AnswersAnEqualRequestWithItsOwnId) {
   const auto cache = make();
   Result<InferResult> result = result_of(7);
+  result->times.rows = 1;
   lead(*cache, request_of(1, "first")).complete(result);
   EXPECT_EQ(result->cache_use, CacheUse::kMiss);
   const auto found = cache->find_or_join(request_of(1, "second"), std::make_shared<Waiter>());
@@ -126,6 +127,8 @@ TEST_F(ResponseCacheTest, AnswersAnEqualRequestWithItsOwnId) {
   EXPECT_EQ(hit.id, "second");
   EXPECT_EQ(hit.version, "3");
   EXPECT_EQ(hit.cache_use, CacheUse::kHit);
+  EXPECT_EQ(result->times.rows, 1U);
+  EXPECT_EQ(hit.times.rows, 0U);
   EXPECT_FALSE(hits(*cache, request_of(2)));
   EXPECT_EQ(metric("protean_response_cache_hits"), 1);
   EXPECT_EQ(metric("protean_response_cache_misses"), 2);
